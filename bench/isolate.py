@@ -31,6 +31,7 @@ from isthmus.runtime.isolation.waiting import IsolatingPlatform
 
 PACKS = plugged(load_config())
 ASKS = 3_000
+WATCHED = 100  # turns of so many asks in a round, half a millisecond each: on a busy machine few are left alone
 TURNS = 8  # of each kind in a round, one after the other, so that what else the machine does meets both alike
 CALLS = 50  # of the others, in each turn
 PACE_S = 0.004  # between two calls, for the others and for the front end beside them
@@ -150,7 +151,7 @@ def _inline(folder: Path, rounds: int) -> list[Row]:
     platform = _platform(front_end := _front_end(folder, "inline", Isolation()))
     guarded = platform.release.line("inline").plan({}).answer(member.tier_for)
     plain: Callable[[int], str] = front_end.answers[0].function.__wrapped__  # pyright: ignore[reportFunctionMemberAccess]
-    found = [(_each_ns(plain), _each_ns(guarded)) for _ in range(5 * rounds)]
+    found = [(_each_ns(plain), _each_ns(guarded)) for _ in range(WATCHED * rounds)]
     bare, watched = (min(side) for side in zip(*found, strict=True))  # of so few instructions, all above it is noise
     return [
         {

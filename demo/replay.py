@@ -7,10 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from rich.progress import Progress
 
-from demo import patience
+from demo import carts, patience
 from demo.load import CURRENCY, Members, caller
 from demo.source import Basket, Line, Source
 from isthmus.app.platform import Running
@@ -71,20 +72,24 @@ async def baskets(
 async def _place(running: Running, basket: Basket, members: Members, refused: Refused) -> None:
     """Order a basket as its till did; lines that are refused are counted, left out, and it is sent again."""
     lines = list(basket.lines)
-    for _ in range(TRIES_MAX):
+    cart = await carts.filled(running, basket, members) if carts.is_filled(basket) else None
+    for _ in range(TRIES_MAX + (cart is not None)):
         if not lines:
             return
         try:
             await patience.call(
                 running.platform,
                 checkout.place_order,
-                _ask(basket, lines, members),
+                _ask(basket, lines, members, cart),
                 caller(basket.front_end),
-                key=f"{basket.basket_id}/{len(lines)}",
+                key=f"{basket.basket_id}/{len(lines)}{'/cart' if cart else ''}",
                 now=basket.at,
             )
             return
         except errors.Refusal as error:
+            if cart is not None:  # once more as the till sends it
+                cart = None
+                continue
             wrong = _wrong_lines(error)
             if not wrong:
                 raise
@@ -95,10 +100,10 @@ async def _place(running: Running, basket: Basket, members: Members, refused: Re
     raise RuntimeError(f"basket {basket.basket_id} was refused {TRIES_MAX} times")
 
 
-def _ask(basket: Basket, lines: list[Line], members: Members) -> checkout.PlaceOrder:
-    """Write the ask as a client sends it: as JSON, so that the contract refuses what it must."""
+def _ask(basket: Basket, lines: list[Line], members: Members, cart: UUID | None) -> checkout.PlaceOrder:
+    """Write the ask as a client sends it: as JSON, so that the contract refuses what it must. cart: filled before."""
     body = {
-        "lines": [{"sku": line.sku, "quantity": line.quantity} for line in lines],
+        **({"basket_id": str(cart)} if cart else {"lines": [_line(line) for line in lines]}),
         "currency": CURRENCY,
         "member_id": str(members[basket.front_end, basket.household_id]),
         "location": basket.location,
@@ -107,6 +112,10 @@ def _ask(basket: Basket, lines: list[Line], members: Members) -> checkout.PlaceO
         "channel": "store",
     }
     return decode(encode(body), checkout.PlaceOrder)
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {"sku": line.sku, "quantity": line.quantity}
 
 
 def _wrong_lines(error: errors.Refusal) -> set[int]:

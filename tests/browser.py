@@ -1,6 +1,9 @@
 """The browser that tests drive: Debian's Chromium, found or installed; `python -m tests.browser` says which.
 
 Where there is none and none may be installed, browser tests are skipped, and say so with the reason.
+
+Pages alone are driven by the one without windows where it can be had: the same engine, at a third of the processor
+time. It shows no notification and installs no app, so tests of those have the whole one, as has whoever asks for none.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from playwright.async_api import Browser, async_playwright
 from tests import debian
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+LIGHT = "chromium-headless-shell"
 MISSING = "browser tests were NOT run: no Chromium is here; on Debian, apt-get install chromium, or set CHROMIUM"
 OPTIONS = (
     "--no-sandbox",  # a container has no user namespaces for it; the pages are our own
@@ -24,24 +28,27 @@ OPTIONS = (
 )
 
 
-def find() -> str | None:
-    """Return the path of a Chromium: the one that CHROMIUM names, else the first on the path."""
+def find(*, is_light: bool = False) -> str | None:
+    """Return the path of a Chromium: the one that CHROMIUM names, else the first on the path; light where it may be."""
     if named := os.environ.get("CHROMIUM"):
         return named if os.access(named, os.X_OK) else None
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
+    names = (LIGHT, *NAMES) if is_light else NAMES
+    return next((found for name in names if (found := shutil.which(name))), None)
 
 
 def install() -> bool:
-    """Install Debian's Chromium where there is none and that is allowed; say whether there is one now."""
+    """Install Debian's Chromium, whole and light, where it is not there and may be; say whether there is one now."""
     if find() is None:
         debian.install(NAMES[0])
+    if not os.environ.get("CHROMIUM") and not shutil.which(LIGHT):
+        debian.install(LIGHT)
     return find() is not None
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Browser]:
-    """Open a headless browser; skips the test that asks where there is none."""
-    path = find()
+async def opened(*, is_light: bool = False) -> AsyncIterator[Browser]:
+    """Open a headless browser, for pages alone where `is_light`; skips the test that asks where there is none."""
+    path = find(is_light=is_light)
     if path is None:
         pytest.skip(MISSING)
     async with async_playwright() as playwright:
@@ -52,7 +59,9 @@ async def opened() -> AsyncIterator[Browser]:
 
 def main() -> int:
     """Say on one line which browser tests will use."""
-    print(f"browser tests use {find()}" if install() else MISSING, file=sys.stderr)
+    is_there = install()
+    used = f"browser tests use {find()}, and for pages alone {find(is_light=True)}"
+    print(used if is_there else MISSING, file=sys.stderr)
     return 0
 
 

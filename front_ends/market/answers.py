@@ -23,6 +23,7 @@ from isthmus.packs.promotion import api as promotion
 from isthmus.packs.promotion.api import Promotion
 from isthmus.packs.sync import api as sync
 from isthmus.packs.tax import api as tax
+from isthmus.products.group_buy import from_one_place
 from isthmus.values import Address, Buyer, Money, Rounding
 
 REMOTE = ("online", "app")
@@ -47,16 +48,7 @@ def each_line_from_one_seller(
     lines: Sequence[inventory.SourcingLine], destination: Address | None
 ) -> Sequence[inventory.Sourcing]:
     """Take a line whole from one place: two sellers never share one."""
-    return [
-        inventory.Sourcing(
-            locations=tuple(
-                offer.stock.location
-                for offer in sorted(line.offers, key=lambda offer: (-offer.available, offer.stock.location))
-            ),
-            may_split=False,
-        )
-        for line in lines
-    ]
+    return from_one_place(lines, destination)
 
 
 @answers(inventory.sellable_quantity, when={"channel": REMOTE})

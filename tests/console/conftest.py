@@ -186,7 +186,7 @@ async def served(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Give a headless Chromium, or skip with the reason."""
-    async with browsers.opened() as opened:
+    async with browsers.opened(is_light=True) as opened:
         yield opened
 
 

@@ -33,7 +33,7 @@ def use(calls: int, us: float) -> Use:
 
 def costs(month: Price | None, uses: Mapping[tuple[str, str], Use], capacity: Capacity) -> Costs:
     inputs = Inputs(month=month)
-    divided = bill(inputs, uses, capacity, {"north": 1.0}, {"south": 5e5}, {"north": 3 << 30}, 4 << 30)
+    divided = bill(inputs, uses, capacity, {"north": 1.0}, {"south": 5e5}, {"north": {"till": 3 << 30}}, 4 << 30)
     return Costs(
         inputs=inputs, uses=uses, bill=divided, capacity=capacity, stored={}, orders={}, alternatives=(), saved=None
     )
@@ -75,7 +75,7 @@ def test_the_books_get_a_row_for_each_pack_and_the_platforms_own_stays_with_who_
     rows = {(one["sub_account_id"], one["service_name"]): Decimal(one["effective_cost"]) for one in ask["rows"]}
     assert len(rows) == len(ask["rows"])
     assert set(rows) == {
-        ("north", "pricing"), ("north", "platform"), ("south", "pricing"), ("south", "platform"), ("group", "platform"),
+        ("north", "pricing"), ("north", "till"), ("north", "platform"), ("south", "pricing"), ("group", "platform"),
     }  # fmt: skip
     assert abs(sum(rows.values()) - 1) < Decimal("0.0000001")
     asked = msgspec.convert(ask, closing.AllocateCost, strict=False)

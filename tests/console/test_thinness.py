@@ -95,6 +95,19 @@ async def test_a_condition_is_tried_on_last_weeks_orders_and_taken_as_code(page:
     await expect(outcome.locator("pre")).to_contain_text("--- a/front_ends/north/front_end.py")
 
 
+async def test_sets_of_what_answers_a_question_are_seen_and_tried(page: Page, served: Served) -> None:
+    await served.sell("tea", "jam")
+    await page.goto(f"{served.address}/combinations?front_end=north&question=pricing.adjust-unit-price")
+    sets = page.get_by_role("region", name="Sets of what answers a question")
+    await eventually(page, sets.get_by_role("row").filter(has_text="one_euro_off").filter(has_text="€"))
+    await expect(sets.get_by_role("row").filter(has_text="never tried").first).to_be_visible()
+    await page.get_by_role("checkbox", name="one_euro_off").uncheck()
+    await page.locator("button[value=answers]").click()
+    outcome = page.locator("#outcome")
+    await expect(outcome.locator(".tile").filter(has_text="Buyers would pay")).to_contain_text(re.compile(r"€[1-9]"))
+    await expect(outcome.locator("pre")).to_contain_text("one_euro_off")
+
+
 async def test_who_runs_a_front_end_sees_what_people_meet(page: Page, served: Served) -> None:
     await served.sell("tea")
     await page.goto(f"{served.address}/experience")

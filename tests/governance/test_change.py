@@ -23,7 +23,7 @@ from isthmus.governance.thin.change.proof import Said, compared
 from isthmus.governance.thin.change.seam import Change, seam
 from isthmus.governance.thin.change.seen import Example, Looking, Seen
 from isthmus.governance.thin.change.sink import reuse, sink
-from isthmus.governance.thin.change.words import NotSayable, Words, of_type, of_value
+from isthmus.governance.thin.change.words import NotSayable, Ref, Words, of_type, of_value
 from isthmus.kernel import FrontEnd, Pack, Registry, Value, answers, errors
 from isthmus.kernel.host import Answer
 from isthmus.runtime.deploy.loading import PACKAGE, content_hash, load_front_end
@@ -236,6 +236,14 @@ def test_a_question_is_listed_where_the_others_are_and_asked_where_its_value_is_
     assert "def shorten_text(text: str) -> str:" in notes.text()
     ask_at([rules], "worded", question, "acme.till")
     assert rules.text().endswith("    text = ask.text\n    return ctx.answer(api.shorten_text)(text)\n")
+
+
+def test_a_part_of_a_door_imports_from_its_neighbours_and_not_from_the_door():
+    ref = Ref(module="isthmus.packs.pricing.api", name="ListedLine")  # the door imports prices and sharing
+    for name, imported in (("prices", ""), ("sharing", "from .prices import ListedLine\n")):
+        part = Source(Path(f"pricing/api/{name}.py"), f"isthmus.packs.pricing.api.{name}", "A = 1\n")
+        assert part.reach(ref) == "ListedLine"
+        assert part.text().replace("\n\n", "\n") == f"{imported}A = 1\n"
 
 
 def test_budgets_of_packs_that_a_change_leaves_alone_stay_as_they_are():

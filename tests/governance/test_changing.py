@@ -1,4 +1,4 @@
-"""A company that has just been made lifts a branch and brings its own seam, from the command line alone."""
+"""A company that has just been made lifts, sinks, brings a seam and takes its pack out, from the command line alone."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def at_most_a_line(text: str) -> str:
 '''
 RECORD = """
 import asyncio
+from datetime import UTC, datetime
 from isthmus.app.config import load_config
 from isthmus.app.platform import running
 from isthmus.kernel import Caller
@@ -43,12 +44,20 @@ from isthmus.kernel import Caller
 async def main():
     async with running(load_config(), allowed="migrate") as at:
         from acme.packs.till import api
+        from isthmus.packs.pricing import api as pricing
 
         for code in ("north", "south", "west"):
             for number in range(40):
                 subject = "wine" if code == "south" and number % 3 == 0 else "tea"
                 note = api.PutNote(subject=subject, text=f"note {number}" + " and more" * (number % 2))
                 await at.platform.call(api.put_note, note, Caller(front_end=code))
+            since = datetime(2026, 1, 1, tzinfo=UTC)
+            price = pricing.PriceEntry(sku="tea", currency="EUR", amount=313, valid_from=since)
+            await at.platform.call(pricing.put_prices, pricing.PutPrices(prices=(price,)), Caller(front_end=code))
+            for number in range(200):
+                line = pricing.QuoteLine(sku="tea", quantity=1 + number)
+                quote = pricing.QuoteLines(lines=(line,), currency="EUR")
+                await at.platform.call(pricing.quote, quote, Caller(front_end=code))
 
 
 asyncio.run(main())
@@ -56,7 +65,7 @@ asyncio.run(main())
 
 
 @pytest.mark.slow
-def test_a_fresh_company_lifts_a_branch_and_brings_its_own_seam(database_url: str, tmp_path: Path):
+def test_a_fresh_company_lifts_sinks_brings_its_own_seam_and_takes_its_pack_out(database_url: str, tmp_path: Path):
     folder = tmp_path / "acme"
     environment = {**os.environ, "ISTHMUS_DATABASE_URL": database_url}
 
@@ -92,14 +101,26 @@ def test_a_fresh_company_lifts_a_branch_and_brings_its_own_seam(database_url: st
     environment["PYTHONPATH"] = str(folder)
     run(sys.executable, str(tmp_path / "record.py"))
 
-    assert "packs/till/rules.py:11: worded was called 40 times for south" in isthmus("thin")
+    found = isthmus("thin")
+    assert "packs/till/rules.py:11: worded was called 40 times for south" in found
+    assert "extension point catalog." not in found, "what came with a release is not changed here"
+    assert " findings in packs that came with a release" in found
     said = isthmus("thin", "lift", "packs/till/rules.py:11")
-    assert "south: 40 recorded calls, as before" in said
+    assert "south: 241 recorded calls, as before" in said
     said = isthmus("seam", "north")
     assert "left on branch seam/till.shorten-text" in said
-    assert "north: 40 recorded calls, 20 come out otherwise" in said
-    assert "south: 40 recorded calls, 20 come out otherwise" not in said
+    assert "north: 241 recorded calls, 20 come out otherwise" in said
+    assert "south: 241 recorded calls, 20 come out otherwise" not in said
+    opening = "north.opening_price, south.opening_price, west.opening_price"
+    assert f"sink: 3 front ends answer pricing.adjust-unit-price the same: {opening}" in isthmus("thin", "sink")
+    said = isthmus("thin", "sink", "pricing.adjust-unit-price", "--as", "opening")
+    assert "west: 241 recorded calls, as before" in said
+    for pack in ("till", "pricing"):
+        assert '"ended":"green"' in isthmus("eject", pack, "--check", "--json"), pack
 
-    for branch, tests in (("lift/till.adjust-text", "front_ends/south"), ("seam/till.shorten-text", "tests")):
+    branches = {
+        "lift/till.adjust-text": "front_ends/south", "seam/till.shorten-text": "tests", "sink/opening": "front_ends",
+    }  # fmt: skip
+    for branch, tests in branches.items():
         run("git", "checkout", "-q", branch)
         run(sys.executable, "-m", "pytest", "-q", tests)

@@ -38,7 +38,7 @@ def divided(
     uses: Mapping[tuple[str, str], Use],
     capacity: Capacity | None = None,
     peak: Mapping[str, float] | None = None,
-    stored: Mapping[str, int] | None = None,
+    stored: Mapping[str, Mapping[str, int]] | None = None,
     stored_in_all: int = 0,
     replayed: Mapping[str, float] | None = None,
 ) -> Bill:
@@ -48,12 +48,28 @@ def divided(
 def test_each_resource_is_divided_by_what_was_used_of_it():
     found = divided(
         {("north", "till.total"): use(30.0, 10.0), ("south", "till.total"): use(10.0, 30.0)},
-        stored={"north": 25, "south": 25},
+        stored={"north": {"till": 25}, "south": {"till": 20, "stock": 5}},
         stored_in_all=100,
     )
     assert found.of("north") == pytest.approx(0.5 * 0.75 + 0.3 * 0.25 + 0.2 * 0.25)
     assert found.of("south") == pytest.approx(0.5 * 0.25 + 0.3 * 0.75 + 0.2 * 0.25)
     assert found.platform_tax == pytest.approx(0.1)  # half of the storage is all front ends'
+    kept = {(one.front_end, one.service): one.share for one in found.charges if one.part == "storage"}
+    assert kept == pytest.approx({("north", "till"): 0.05, ("south", "till"): 0.04, ("south", "stock"): 0.01})
+
+
+def test_what_recorded_calls_are_kept_in_and_replayed_by_is_their_capabilitys():
+    sold = Use(calls=4, took_us=8, cpu_us=8.0, db_us=0.0, rows=0.0, events=0.0, metered=3, recorded=300)
+    seen = Use(calls=1, took_us=2, cpu_us=2.0, db_us=0.0, rows=0.0, events=0.0, metered=1, recorded=100)
+    uses = {("north", "till.total"): sold, ("north", "till.label"): seen, ("south", "till.total"): use(1.0)}
+    found = divided(uses, replayed={"north": 8.0, "south": 0.0}, stored={"north": {"": 40}}, stored_in_all=100)
+    shares = {(one.part, one.capability): one.share for one in found.charges if one.front_end == "north"}
+    assert shares["storage", "till.total"] == pytest.approx(0.2 * 0.3)
+    assert shares["storage", "till.label"] == pytest.approx(0.2 * 0.1)
+    assert shares["replay", "till.total"] == pytest.approx(
+        3 * shares["replay", "till.label"]
+    )  # three calls of its cost
+    assert sum(share for (part, _), share in shares.items() if part == "replay") == pytest.approx(0.5 * 8 / 19)
 
 
 def test_what_is_kept_ready_is_borne_by_who_was_there_in_the_busiest_minutes():
@@ -89,7 +105,7 @@ def test_whatever_was_used_the_charges_come_to_the_whole_and_none_is_below_zero(
 ):
     uses = {(name, "till.total"): use(*pair) for name, pair in times.items()}
     peak = {name: 1 / len(times) for name in times}
-    stored = {f"f{at}": size for at, size in enumerate(kept)}
+    stored = {f"f{at}": {"": size, "till": size} for at, size in enumerate(kept)}
     found = divided(uses, Capacity(ran_us=ran, cpu_us=worked, peak=busy), peak, stored, all_, {"a": again})
     assert sum(one.share for one in found.charges) == pytest.approx(1.0)
     assert all(one.share >= 0 for one in found.charges)
@@ -166,8 +182,8 @@ async def test_a_process_says_what_it_had_of_a_processor_and_used(database: Data
 
 
 async def test_what_answers_cost_and_move_is_what_is_planted(database: Database):
-    """North takes ten cents off each tea and refuses knives; one in two calls is recorded, so each stands for two."""
-    running = stall.release()
+    """North takes ten cents off each tea, keeps a tenth of a sale, and sells no knives; one call in two is recorded."""
+    running = stall.release(answers=(stall.ten_cents_off_tea, stall.no_knives, stall.a_tenth_for_us))
     figures = Counters()
     recorder = Recorder(database, running.points, Recording(share=1.0))
     platform = Platform(running, database, recorder=recorder, observe=figures.see)
@@ -175,6 +191,8 @@ async def test_what_answers_cost_and_move_is_what_is_planted(database: Database)
         for bought in ([stall.goods("tea", 3), stall.goods("jam")], [stall.goods("knife")], [stall.goods("jam")]):
             with suppress(stall.Refused):
                 await platform.call(stall.sell, stall.Sell(goods=tuple(bought)), Caller(front_end=code))
+            with suppress(stall.Refused):
+                await platform.call(stall.look, bought[0], Caller(front_end=code))
     await recorder.flush()
     traffic = Traffic(database, figures)
     await traffic.keep()
@@ -184,10 +202,14 @@ async def test_what_answers_cost_and_move_is_what_is_planted(database: Database)
     assert {(one.front_end, one.by, one.point) for one in found.answers} == {
         ("north", "north.ten_cents_off_tea", "stall.price"),
         ("north", "north.no_knives", "stall.allow"),
+        ("north", "north.a_tenth_for_us", "stall.commission"),
     }
     by_point = {one.point: one for one in found.answers}
     assert (by_point["stall.price"].moved, by_point["stall.price"].vetoed) == ({"EUR": -60}, 0)
     assert (by_point["stall.allow"].moved, by_point["stall.allow"].vetoed) == ({}, 2)
+    assert (by_point["stall.price"].decided, by_point["stall.allow"].refused) == ({}, 2), "who looks at a knife"
+    ours = by_point["stall.commission"]
+    assert (ours.moved, ours.decided) == ({}, {"EUR": 2 * (370 // 10 + 100 // 10)}), "it is no price"
     assert all(one.took_us > 0 for one in found.answers)
     assert found.orders == 6
     assert (await moved.last(database)) == found
@@ -195,6 +217,8 @@ async def test_what_answers_cost_and_move_is_what_is_planted(database: Database)
     assert "north.ten_cents_off_tea on stall.price" in said
     assert "moves -0.60 EUR" in said
     assert "2 orders refused" in said
+    assert "2 other calls refused" in said
+    assert "decides 0.94 EUR that is no price" in said
 
 
 def test_packs_are_reached_through_flows_and_orders_are_what_ends_a_basket():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from isthmus.governance import experience
 from isthmus.governance.counters import CallCount, Counters
 from isthmus.governance.traffic import Traffic
-from isthmus.kernel import Outcome
+from isthmus.kernel import Caller, Outcome, Platform
 from isthmus.manifest import Step
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database
 from tests.governance.planted import stall
 
@@ -96,6 +98,32 @@ def test_who_began_and_did_not_end_has_left(begun: int, ended: int, left: float 
         for name, calls in (("stall.look", begun), ("stall.sell", ended), ("stall.grumble", 6))
         if calls
     }
-    (found,) = experience.met(tallies, {"basket": step}, "south")
+    (found,) = experience.met(tallies, {"basket": step}, "south", {})
     assert found.left == left
     assert (found.complaints, found.complained) == (6, 6 / ended if ended else None)
+
+
+@pytest.mark.parametrize(("share", "left"), [(0.25, 0.5), (0.0, 1.0), (0.9, 0.0), (None, None)])
+def test_orders_that_were_begun_elsewhere_do_not_hide_who_left(share: float | None, left: float | None):
+    """Twenty baskets were filled and forty orders placed, most of them at tills: how many of these were baskets?"""
+    step = Step(name="basket", calls=(stall.sell,), begins=(stall.look,), ends=(stall.sell,), by="member_id")
+    calls = {"stall.look": 20, "stall.sell": 40}
+    tallies = {("south", name): CallCount(calls=count, took_us=1) for name, count in calls.items()}
+    shares = {} if share is None else {("south", "stall.sell"): share, ("north", "stall.sell"): 0.5}
+    (found,) = experience.met(tallies, {"basket": step}, "south", shares)
+    assert (found.left, found.ended) == (left, 40)
+
+
+async def test_recorded_orders_say_how_many_of_them_were_begun_here(database: Database):
+    running = stall.release()
+    recorder = Recorder(database, running.points, Recording(share=1.0))
+    platform = Platform(running, database, recorder=recorder)
+    for member in ("ada", None, None, None) * 8:
+        ask = stall.Sell(goods=(stall.goods("tea"),), member_id=member)
+        await platform.call(stall.sell, ask, Caller(front_end="north"))
+    for _ in range(experience.CALLS_MIN - 1):  # too few to say anything
+        await platform.call(stall.sell, stall.Sell(goods=(stall.goods("tea"),)), Caller(front_end="south"))
+    await recorder.flush()
+    step = Step(name="basket", calls=(stall.sell,), begins=(stall.look,), ends=(stall.sell,), by="member_id")
+    assert await experience.begun_here(database, {"basket": step}) == {("north", "stall.sell"): 0.25}
+    assert await experience.begun_here(database, {"basket": dataclasses.replace(step, by="")}) == {}

@@ -101,6 +101,34 @@ async def test_what_a_set_earned_is_what_was_paid_while_it_was_switched_on(datab
     assert (live.products, live.is_live, live.earned) == (("half",), True, tried[frozenset({"half"})])
 
 
+async def test_sets_of_what_answers_a_question_are_own_answers_and_products_and_say_what_they_earned(
+    database: Database,
+):
+    running = stall.release(products=(goods.HALF,))
+    front_end = running.line("north").front_end
+    assert sets.saying(front_end, PRODUCTS) == {
+        "stall.allow": ["no_knives", "no-jam"],
+        "stall.price": ["ten_cents_off_tea", "app-price", "half", "third"],
+    }
+    before = stall.release(answers=(stall.no_knives,), products=(goods.NO_JAM,))  # a version that is gone
+    await sold(database, running)
+    recorder = Recorder(database, before.points, Recording(share=1.0))
+    platform = Platform(before, database, clock=lambda: NOW, recorder=recorder)
+    await platform.call(stall.sell, stall.Sell(goods=(stall.goods("tea", 3),)), Caller(front_end="north"))
+    await recorder.flush()
+    tried = await sets.tried(database, running.line("north"), running, PRODUCTS, "stall.price")
+    assert tried == {
+        frozenset({"ten_cents_off_tea", "half"}): sets.Earned(orders=3, paid={"EUR": 560}),
+        frozenset(): sets.Earned(orders=1, paid={"EUR": 300}),
+    }
+    found = {frozenset(one.products): one for one in sets.answered(running, "north", "stall.price", PRODUCTS, tried)}
+    assert len(found) == 16
+    live = found[frozenset({"ten_cents_off_tea", "half"})]
+    assert (live.is_live, live.fit, live.earned) == (True, "fits", tried[frozenset(live.products)])
+    both = found[frozenset({"half", "third"})]
+    assert (both.fit, both.needs, both.earned) == ("one order away", "order={stall.price: [half, third_off]}", None)
+
+
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
@@ -108,6 +136,8 @@ async def test_what_a_set_earned_is_what_was_paid_while_it_was_switched_on(datab
         (Change(products=("no-jam",)), {"orders_changed": 2, "refused": 2, "members": 1, "moved": {}}),
         (Change(products=("app-price",)), {"orders_changed": 0, "members": 0}),  # nobody bought in the app
         (Change(answer="ten_cents_off_tea", when={"channel": ("app",)}), {"orders_changed": 2, "moved": {"EUR": 40}}),
+        (Change(question="stall.price", said=()), {"orders_changed": 2, "moved": {"EUR": 40}}),
+        (Change(question="stall.allow", said=("no-jam",)), {"orders_changed": 2, "refused": 2}),
     ],
 )
 async def test_a_change_says_which_orders_money_and_members_would_differ(
@@ -137,6 +167,8 @@ async def test_who_goes_first_is_tried_too_and_what_cannot_be_made_says_why(data
     assert "nothing says which goes first" in both.problems[0]
     with pytest.raises(NoSuchAnswer, match="no product is called 'free'"):
         changed(front_end, Change(products=("free",)), PRODUCTS)
+    with pytest.raises(NoSuchAnswer, match="'free' does not answer 'stall.allow'"):
+        changed(front_end, Change(question="stall.allow", said=("free",)), PRODUCTS)
     with pytest.raises(NoSuchAnswer, match="has no answer 'wrong' of its own"):
         changed(front_end, Change(answer="wrong"), PRODUCTS)
 
@@ -147,6 +179,8 @@ async def test_who_goes_first_is_tried_too_and_what_cannot_be_made_says_why(data
         Change(products=("half", "no-jam")),
         Change(products=()),
         Change(answer="no_knives", when={"channel": ("store", "app")}),
+        Change(question="stall.allow", said=("no-jam",)),
+        Change(question="stall.price", said=("half",)),
         Change(point="stall.price", first=("half.half", "north.ten_cents_off_tea")),
     ],
 )

@@ -27,7 +27,7 @@ def costs(alone: float = 10_000.0, idle_us: float = 0.0) -> Costs:
     one = Alternative(
         front_end="north", charged=900.0, written=0.0, alone=alone, rented=2_300.0, orders=9, packs=1, lines=10
     )
-    divided = bill(INPUTS, USES, capacity, {}, {}, {"north": 1}, 1)
+    divided = bill(INPUTS, USES, capacity, {}, {}, {"north": {"till": 1}}, 1)
     return Costs(
         inputs=INPUTS, uses=USES, bill=divided, capacity=capacity, stored={}, orders={}, alternatives=(one,), saved=0.0
     )

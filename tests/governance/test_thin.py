@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import subprocess
 from collections.abc import Callable
@@ -62,7 +63,9 @@ async def record(database: Database, running: Release, calls: int) -> None:
             if code == "south" and number % 3 == 0:
                 goods.append(till.Line(sku="wine", minor=900))
             rounding = "five" if number % 2 else "none"
-            await platform.call(till.total, till.Buy(lines=tuple(goods), rounding=rounding), caller)
+            await platform.call(
+                till.total, till.Buy(lines=tuple(goods), rounding=rounding, bags=int(code != "south")), caller
+            )
     for _ in range(calls):
         await platform.call(till.label, till.Line(sku="bread", minor=1), Caller(front_end="north"))
         with pytest.raises(errors.BadAsk):
@@ -105,6 +108,19 @@ async def test_what_was_observed_leaves_the_code_as_it_was(observed: tuple[obser
         assert till.rounded(13, "five") == 15
     assert till.rounded.__code__ is before
     assert till.rounded(13, "none") == 13
+
+
+def test_what_is_frozen_is_observed_too_and_stays_frozen():
+    before = gc.get_freeze_count()
+    gc.freeze()
+    try:
+        with observing([Path(till.__file__)], probes := Probes()):
+            till.rounded(13, "five")
+        assert probes.taken[""]
+        assert gc.get_freeze_count() > 0
+    finally:
+        if not before:
+            gc.unfreeze()
 
 
 async def test_a_report_is_kept_and_its_index_over_time(database: Database):

@@ -20,6 +20,7 @@ from isthmus.app.platform import running
 from isthmus.governance.thin.change.proof import Said
 from isthmus.governance.thin.change.seen import Looking
 from isthmus.kernel import FrontEnd, Platform, errors
+from isthmus.kernel.host import CompiledFrontEnd
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.answers import Raised
 from isthmus.runtime.replay.capabilities import run_again
@@ -53,7 +54,12 @@ async def rerun(out: Path, limit: int, looking: Looking) -> None:
                         parts=[(part.capability, plain(part.ask), plain(part.answer)) for part in trace.parts],
                         is_refused=isinstance(said, Raised),
                     )
-                    file.write(msgspec.json.encode(line) + b"\n")
+                    file.write(_of_any_version(msgspec.json.encode(line), platform.release.line(code)) + b"\n")
+
+
+def _of_any_version(said: bytes, line: CompiledFrontEnd) -> bytes:
+    """Return what was said without the name of the version: orders keep it, and any change changes it."""
+    return said.replace(f'"{line.fingerprint}"'.encode(), b'"its version"')
 
 
 def _without_unasked(front_end: FrontEnd) -> FrontEnd:

@@ -56,7 +56,9 @@ def rows(costs: Costs, price: Price, until: datetime) -> Iterator[dict[str, str]
     """Return a row for each charge of the month until now, the dearest first."""
     total = Decimal(price.minor).scaleb(-decimals(price.currency))
     left = total
-    ordered = sorted(costs.bill.charges, key=lambda one: (-one.share, one.front_end, one.capability, one.part))
+    ordered = sorted(
+        costs.bill.charges, key=lambda one: (-one.share, one.front_end, one.capability, one.pack, one.part)
+    )
     for place, charge in enumerate(ordered, 1):
         is_last = place == len(ordered)
         cost = left if is_last else (total * Decimal(charge.share)).quantize(PLACES)
@@ -67,7 +69,7 @@ def rows(costs: Costs, price: Price, until: datetime) -> Iterator[dict[str, str]
 
 
 def _row(charge: Charge, cost: Decimal, calls: int) -> dict[str, str]:
-    account, resource = charge.front_end or PLATFORM, charge.capability or charge.part
+    account, resource = charge.front_end or PLATFORM, charge.capability or charge.pack or charge.part
     quantity = Decimal(charge.quantity).quantize(PLACES)
     price = (cost / quantity).quantize(PLACES) if quantity else Decimal()
     return {
@@ -87,7 +89,7 @@ def _row(charge: Charge, cost: Decimal, calls: int) -> dict[str, str]:
         "ResourceName": resource,
         "ResourceType": "Capability" if charge.capability else "Capacity",
         "ServiceCategory": "Business Applications",
-        "ServiceName": charge.capability.partition(".")[0] or PLATFORM,
+        "ServiceName": charge.service or PLATFORM,
         "SkuId": charge.part,
         "SkuPriceId": charge.part,
         "SubAccountId": account,
@@ -124,7 +126,7 @@ def allocation(costs: Costs, billed: str, until: datetime) -> dict[str, Any]:
         raise NoPrice("nothing says what a month of the platform costs", remedy=_SAY)
     sums: dict[tuple[str, str], Decimal] = {}
     for charge in costs.bill.charges:
-        key = (charge.front_end or billed, charge.capability.partition(".")[0] or PLATFORM)
+        key = (charge.front_end or billed, charge.service or PLATFORM)
         sums[key] = sums.get(key, Decimal()) + Decimal(charge.share).quantize(PLACES)
     rows = [
         {"sub_account_id": code, "service_name": service, "effective_cost": _text(share)}

@@ -19,11 +19,20 @@ from isthmus.store import Database
 from .counters import CallCount
 from .traffic import BY_HOUR, Tallies, Traffic, together
 
+Shares = Mapping[tuple[str, str], float]  # from 0 to 1, by front end and capability
+
 AROUND: Final = timedelta(days=7)  # before and after a change: a week has every kind of day
 CALLS_MIN: Final = 30  # in a step, before and after: fewer say nothing of a share
 REASONS_MAX: Final = 5
 CHANGES_MAX: Final = 20
 
+# Of orders that were answered, the share that names what was begun: most are made at tills, where nothing begins.
+_BEGUN: Final = """
+    select front_end, capability, avg((story -> 'ask' ->> $2 is not null)::int)::float as share
+    from (
+        select front_end, capability, story from runtime.recorded_call
+        where capability = any($1::text[]) and error = '' order by recorded_at desc limit 500) latest
+    group by 1, 2 having count(*) >= $3"""
 _CHANGES: Final = """
     select front_end, kind, made_at from runtime.switch where made_at > $1 and kind <> 'stage'
     order by made_at desc limit $2"""
@@ -79,16 +88,29 @@ async def measure(database: Database, traffic: Traffic, release: Release, now: d
     """Tell every front end's steps, and each change of 30 days that enough calls lie around."""
     steps = steps_of(release)
     tallies = await traffic.of(over=BY_HOUR)
+    shares = await begun_here(database, steps)
     experiences = [
-        Experience(front_end=code, steps=tuple(found)) for code in release.lines if (found := met(tallies, steps, code))
+        Experience(front_end=code, steps=tuple(found))
+        for code in release.lines
+        if (found := met(tallies, steps, code, shares))
     ]
     async with database.platform() as session:
         rows = await session.fetch(_CHANGES, now - BY_HOUR, CHANGES_MAX)
     changes: list[Changed] = []
     for row in rows:
         others = [one["made_at"] for one in rows if one["front_end"] == row["front_end"]]
-        changes += await _around(traffic, steps, row["front_end"], row["kind"], row["made_at"], others, now)
+        changes += await _around(traffic, steps, row["front_end"], row["kind"], row["made_at"], others, now, shares)
     return Report(at=now, experiences=tuple(experiences), changes=tuple(changes))
+
+
+async def begun_here(database: Database, steps: Mapping[StepName, Step]) -> Shares:
+    """Return which share of what ends a step names what was begun, as recorded calls show it."""
+    found: dict[tuple[str, str], float] = {}
+    async with database.platform() as session:
+        for step in (one for one in steps.values() if one.by):
+            for row in await session.fetch(_BEGUN, [one.name for one in step.ends], step.by, CALLS_MIN):
+                found[row["front_end"], row["capability"]] = row["share"]
+    return found
 
 
 def steps_of(release: Release) -> dict[StepName, Step]:
@@ -101,20 +123,24 @@ def steps_of(release: Release) -> dict[StepName, Step]:
             continue
         found[one.name] = Step(
             name=one.name, calls=was.calls + one.calls, begins=was.begins + one.begins, ends=was.ends + one.ends,
-            complaints=was.complaints + one.complaints,
+            complaints=was.complaints + one.complaints, by=was.by or one.by,
         )  # fmt: skip
     return {name: found[name] for name in STEPS if name in found}
 
 
-def met(tallies: Tallies, steps: Mapping[StepName, Step], front_end: str) -> list[Met]:
-    """Return the steps of a front end in which something was called, began, ended or was complained of."""
+def met(tallies: Tallies, steps: Mapping[StepName, Step], front_end: str, shares: Shares) -> list[Met]:
+    """Return the steps of a front end in which something was called, began, ended or was complained of.
+
+    shares: of what ends a step with `by`, those that name what was begun, by front end and capability.
+    """
     own = {capability: tally for (code, capability), tally in tallies.items() if code == front_end}
     orders = _answered(own, (one.name for one in steps["basket"].ends)) if "basket" in steps else 0
-    found = [_met(own, step, orders) for step in steps.values()]
+    mine = {name: share for (code, name), share in shares.items() if code == front_end}
+    found = [_met(own, step, orders, mine) for step in steps.values()]
     return [one for one in found if one.calls or one.begun or one.ended or one.complaints]
 
 
-def _met(own: Mapping[str, CallCount], step: Step, orders: int) -> Met:
+def _met(own: Mapping[str, CallCount], step: Step, orders: int, shares: Mapping[str, float]) -> Met:
     names = {one.name for one in step.calls}
     whole = together({("", name): tally for name, tally in own.items() if name in names})
     refused = sum(whole.errors.values())
@@ -131,10 +157,24 @@ def _met(own: Mapping[str, CallCount], step: Step, orders: int) -> Met:
         reasons=dict(whole.errors.most_common(REASONS_MAX)),
         begun=begun,
         ended=ended,
-        left=1 - ended / begun if step.ends and begun >= ended and begun else None,
+        left=_left(own, step, begun, ended, shares),
         complaints=complaints,
         complained=complaints / of if of else None,
     )
+
+
+def _left(
+    own: Mapping[str, CallCount], step: Step, begun: int, ended: int, shares: Mapping[str, float]
+) -> float | None:
+    """Return the share of who began and did not end; None where that is not known."""
+    if not step.ends or not begun:
+        return None
+    if not step.by:
+        return 1 - ended / begun if begun >= ended else None
+    known = [one.name for one in step.ends if one.name in own]
+    if any(name not in shares for name in known):
+        return None
+    return max(0.0, 1 - sum(_answered(own, [name]) * shares[name] for name in known) / begun)
 
 
 def _called(own: Mapping[str, CallCount], names: Iterable[str]) -> int:
@@ -154,6 +194,7 @@ async def _around(
     at: datetime,
     others: Sequence[datetime],
     now: datetime,
+    shares: Shares,
 ) -> list[Changed]:
     """Compare whole hours before and after a change, up to the changes beside it; its own hour has both in it."""
     hour = at.replace(minute=0, second=0, microsecond=0)
@@ -161,13 +202,13 @@ async def _around(
     end = min([at + AROUND, now, *(other for other in others if other > at)])
     before = await traffic.of(front_end=front_end, since=begin, until=hour)
     after = await traffic.of(front_end=front_end, since=hour, until=end)
-    was = {one.step: one for one in met(before, steps, front_end)}
+    was = {one.step: one for one in met(before, steps, front_end, shares)}
     return [
         Changed(
             front_end=front_end, kind=kind, at=at, step=one.step, before=was[one.step], after=one,
             worse=tuple(worse(was[one.step], one)),
         )
-        for one in met(after, steps, front_end)
+        for one in met(after, steps, front_end, shares)
         if one.step in was and min(one.calls, was[one.step].calls) >= CALLS_MIN
     ]  # fmt: skip
 

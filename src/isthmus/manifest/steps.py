@@ -18,7 +18,8 @@ class Step:
 
     calls: whose time and refusals are the step's. begins, ends: an answered call of these begins or ends one: who began
     and did not end has left. What ends a basket is an order; `total` is where its answer says what is paid, such as
-    `orders.total`: of a list, all are added up. complaints: each is somebody who was not content with it.
+    `orders.total`: of a list, all are added up. complaints: each is somebody who was not content with it. by: the field
+    by which an ask of `ends` names what was begun; one without it ends what did not begin here, as at a till.
     """
 
     name: StepName
@@ -27,6 +28,7 @@ class Step:
     ends: tuple[Capability[Any, Any], ...] = ()
     complaints: tuple[Capability[Any, Any], ...] = ()
     total: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,7 @@ listen_addresses = ''                 # a socket in a private folder, no port: n
 unix_socket_directories = '{socket}'
 unix_socket_permissions = 0700
 max_connections = {connections}
+max_locks_per_transaction = 256       # an order locks 133 tables and indexes: from 18 on they stay with their backend
 shared_buffers = {buffers_mb}MB
 effective_cache_size = {cache_mb}MB
 work_mem = 16MB
@@ -71,10 +72,7 @@ log_timezone = 'UTC'
 
 
 class EmbeddedPostgres:
-    """A running server, used by this process until `stop`.
-
-    Make one with `start`. `url` is that of its database `isthmus`, as the superuser.
-    """
+    """A running server, used by this process until `stop`; `start` makes one. `url`: its database, as the superuser."""
 
     def __init__(self, folder: Path, in_use: IO[str], connections_max: int = CONNECTIONS_MAX) -> None:
         self.folder = folder

@@ -70,13 +70,19 @@ def allow(goods: Sequence[Goods]) -> Verdict | Pass:
     return ALLOW
 
 
+@extension_point("stall.commission", combine=combine.first_answer)
+def commission(total: Money) -> Money:
+    """Say what the stall keeps of a sale."""
+    return money(0, total.currency)
+
+
 @capability("stall.sell", version="1.0", effect=Effect.READ, raises=[Refused])
 def sell(ask: Sell) -> Sold:
     """Sell goods."""
     ...
 
 
-@capability("stall.look", version="1.0", effect=Effect.READ)
+@capability("stall.look", version="1.0", effect=Effect.READ, raises=[Refused])
 def look(ask: Goods) -> Sold:
     """Look at goods."""
     ...
@@ -95,7 +101,17 @@ async def sold(ask: Sell, ctx: Context) -> Sold:
         raise Refused(verdict.vetoes[0].reason, remedy="buy something else")
     said = ctx.answer(price)(ask.goods)
     prices = [of.price if isinstance(one, Pass) else one for one, of in zip(said, ask.goods, strict=True)]
-    return Sold(total=money(sum(one.minor * of.quantity for one, of in zip(prices, ask.goods, strict=True)), "EUR"))
+    total = money(sum(one.minor * of.quantity for one, of in zip(prices, ask.goods, strict=True)), "EUR")
+    ctx.answer(commission)(total)
+    return Sold(total=total)
+
+
+@implements(look)
+async def looked(ask: Goods, ctx: Context) -> Sold:
+    verdict = cast(Verdict, ctx.answer(allow)((ask,)))
+    if not verdict.is_allowed:
+        raise Refused(verdict.vetoes[0].reason, remedy="look at something else")
+    return Sold(total=ask.price)
 
 
 @answers(price)
@@ -110,12 +126,18 @@ def no_knives(goods: Sequence[Goods]) -> Verdict | Pass:
     return veto("we sell no knives") if any(one.sku == "knife" for one in goods) else PASS
 
 
+@answers(commission)
+def a_tenth_for_us(total: Money) -> Money:
+    """A tenth of each sale is ours."""
+    return money(total.minor // 10, total.currency)
+
+
 def pack() -> Pack:
     """Return the stall's pack."""
     api, service = ModuleType("api", "Sells."), ModuleType("service")
-    for name in ("price", "allow", "sell"):
+    for name in ("price", "allow", "commission", "sell", "look"):
         setattr(api, name, globals()[name])
-    service.__dict__.update(sold=sold)
+    service.__dict__.update(sold=sold, looked=looked)
     step = Step(name="basket", calls=(sell,), ends=(sell,), total="total")
     return Pack(
         name="stall",

@@ -21,6 +21,7 @@ class Buy(Value):
     lines: tuple[Line, ...]
     rounding: Literal["none", "five"] = "none"
     is_gift: bool = False  # nobody ever says so
+    bags: int = 0  # one front end alone never sells any, which is no logic of its own
 
 
 class Total(Value):
@@ -64,6 +65,8 @@ async def add_up(ask: Buy, ctx: Context) -> Total:
     minor = summed(ctx.answer(price)(ask.lines))
     if any(line.sku.startswith("wine") for line in ask.lines):  # one front end alone sells wine
         minor += 25
+    if ask.bags:
+        minor += 10 * ask.bags
     if ctx.front_end == "west":
         minor = minor - 1
     return Total(minor=ctx.answer(unasked)(rounded(minor, ask.rounding)))

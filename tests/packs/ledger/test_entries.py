@@ -253,6 +253,48 @@ async def test_what_a_flow_records_is_booked_with_its_commit(office: Office) -> 
     await office.check()
 
 
+WRITTEN = """
+    select kind, state, value_date, booked_at, expires_at, ended_at, subject, memo, metadata, legs, reverses, linked_to,
+        by, (select array_agg((leg, layer, account_id, leg.currency, amount, leg.value_date, leg.booked_at, xid > 0)
+            order by leg) from ledger.leg where leg.entry_id = entry.entry_id) as moved
+    from ledger.entry where reference = $1"""
+
+
+async def test_one_entry_that_a_flow_records_leaves_the_rows_of_any_other(office: Office) -> None:
+    said = {"subject": "o-1", "memo": "it's", "metadata": {"a": "b"}, "value_date": date(2026, 5, 30)}
+    await office.post(sale("posted", 40, **said), now=NOON)
+    await _record(office, sale("recorded", 40, **said))
+    assert await office.rows(WRITTEN, "posted") == await office.rows(WRITTEN, "recorded")
+    await office.check()
+
+
+async def test_one_entry_that_a_flow_records_keeps_to_closed_days_limits_and_its_reference(office: Office) -> None:
+    may = date(2026, 5, 31)
+    await _record(office, sale("first", value_date=may))  # opens its accounts
+    await _record(office, sale("first", value_date=may))  # again, and books nothing
+    with pytest.raises(errors.IsthmusError, match="conflict"):
+        await _record(office, sale("first", 7, value_date=may))
+    await office.call(api.close_period, api.ClosePeriod(closed_through=may, reason="May"), now=NOON)
+    with pytest.raises(errors.IsthmusError, match="closed"):
+        await _record(office, sale("late", value_date=may))
+    await _record(office, sale("moved", value_date=may, when_closed="next-open-day"))
+    await office.open(DUE, least=0, greatest=10)
+    await _record(office, draft("within", leg(CASH, 10), leg(DUE, -10)))
+    with pytest.raises(errors.IsthmusError, match="bound"):
+        await _record(office, draft("beyond", leg(CASH, 1), leg(DUE, -1)))
+    rows = await office.rows("select reference, value_date from ledger.entry order by booked_at, reference")
+    moved_to = date(2026, 6, 1)
+    assert {row["reference"]: row["value_date"] for row in rows} == {
+        "first": may, "moved": moved_to, "within": moved_to,
+    }  # fmt: skip
+    assert (await office.posted(CASH), (await office.balance(DUE)).available.minor) == (2010, 10)
+    await office.check()
+
+
+async def _record(office: Office, entry: api.EntryDraft) -> None:
+    await office.call(api.record, api.Post(entries=(entry,)), now=NOON)
+
+
 @pytest.mark.parametrize("rate", [None, "", "0", "1/0", "-1", "1e5", "0.00000000001"], ids=repr)
 async def test_without_a_rate_that_says_something_nothing_is_exchanged(office: Office, rate: str | None) -> None:
     asked = {

@@ -66,6 +66,10 @@ class Combinations:
         found = await self._combined(code, products)
         shown, next_cursor = page_of(request, found, PAGE_SIZE)
         change, outcome, code_patch, wrong = await self._tried(request.query_params, front_end, products)
+        questions = sets.saying(front_end, products)
+        question = request.query_params.get("question", "")
+        if question not in questions:  # the one that most may answer
+            question = max(questions, key=lambda name: len(questions[name]), default="")
         return render(
             request,
             "combinations.html",
@@ -79,6 +83,11 @@ class Combinations:
             products=list(products),
             chosen=list(change.products) if change.products is not None else [one.name for one in front_end.products],
             points=points_of(front_end),
+            questions=list(questions),
+            question=question,
+            may_say=questions.get(question, []),
+            says=change.said if change.question else sets.said_now(front_end, question, products),
+            answered=await self._answered(code, question, products),
             own=sorted((one.name, conditions(one.when)) for one in front_end.answers),
             dimensions={name: one.values for name, one in sorted(release.line(code).dimensions.items())},
             change=change,
@@ -96,6 +105,13 @@ class Combinations:
             found = await asyncio.to_thread(sets.combined, release, code, products, tried)
             kept = self._found[code] = (time.monotonic(), line.fingerprint, found)
         return kept[2]
+
+    async def _answered(self, code: str, question: str, products: Mapping[str, Product]) -> list[Combined]:
+        release = self._platform.release
+        if not question:
+            return []
+        tried = await sets.tried(self._database, release.line(code), release, products, question)
+        return await asyncio.to_thread(sets.answered, release, code, question, products, tried)
 
     async def _tried(
         self, query: QueryParams, front_end: FrontEnd, products: Mapping[str, Product]
@@ -128,6 +144,8 @@ def change_of(query: QueryParams) -> Change:
         point, _, first = query.get("first", "").partition("|")
         behind = [one for one in query.get("answers", "").split(",") if one and one != first]
         return Change(point=point, first=(first, *behind))
+    if kind == "answers":
+        return Change(question=query.get("question", ""), said=tuple(query.getlist("said")))
     if kind == "when":
         dimension, value = query.get("dimension", ""), query.get("value", "")
         return Change(answer=query.get("answer", ""), when={dimension: (value,)} if dimension and value else {})

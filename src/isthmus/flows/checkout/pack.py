@@ -18,6 +18,7 @@ CHECKOUT = Pack(
             calls=(api.check_basket, api.preview_order, api.place_order),
             ends=(api.place_order,),
             total="orders.total",
+            by="basket_id",
         ),
         Step(
             name="pay",

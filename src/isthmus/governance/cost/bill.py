@@ -3,12 +3,13 @@
 The price has three parts. The processor's is divided by processor time of calls and replays; what machines have beyond
 that and up to the busiest minutes is there because of these, so it is borne as the load of those minutes was. What the
 platform itself used, and what even the busiest minutes left idle, is nobody's: it is the platform's own line, and so is
-storage that all share. The database's part is divided by time in the database, the storage's by bytes.
+storage that all share. The database's part is divided by time in the database, the storage's by bytes of each pack;
+what recorded calls take up, and replays of them, is their capability's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -21,7 +22,7 @@ OWN_PARTS: Final[tuple[Part, ...]] = ("overhead", "idle", "shared")
 METHODS: Final[Mapping[Part, str]] = {
     "processor": "processor-time-v1",
     "peak": "coincident-peak-v1",
-    "replay": "processor-time-v1",
+    "replay": "recorded-processor-time-v1",
     "database": "database-time-v1",
     "storage": "stored-bytes-v1",
     "overhead": "not-allocated",
@@ -39,6 +40,12 @@ class Charge:
     part: Part
     quantity: float
     share: float
+    pack: str = ""  # whose tables; of a capability it is said already
+
+    @property
+    def service(self) -> str:
+        """Return the pack that it is of; nothing where it is of none."""
+        return self.capability.partition(".")[0] or self.pack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +75,16 @@ def bill(
     capacity: Capacity,
     peak: Mapping[str, float],
     replayed: Mapping[str, float],
-    stored: Mapping[str, int],
+    stored: Mapping[str, Mapping[str, int]],
     stored_in_all: int,
 ) -> Bill:
-    """Divide the price of a month. peak: shares of the load in the busiest minutes. stored: bytes by front end."""
+    """Divide the price of a month. peak: shares of the load in the busiest minutes.
+
+    stored: bytes by front end and pack; those of no pack are the platform's tables, which recorded calls fill.
+    """
     processor = list(_worked(uses, capacity, peak, replayed))
     database = list(_database(uses)) or [_own("overhead", 0.0, 1.0)]
-    storage = list(_storage(stored, max(stored_in_all, sum(stored.values()))))
+    storage = list(_storage(uses, stored, max(stored_in_all, sum(sum(one.values()) for one in stored.values()))))
     parts = ((inputs.processor, processor), (inputs.database, database), (inputs.storage, storage))
     return Bill(charges=tuple(_weighed(one, weight) for weight, charges in parts for one in charges if one.share > 0))
 
@@ -96,7 +106,9 @@ def _worked(
             front_end=front_end, capability=capability, part="processor", quantity=one.cpu_us / 1e6, share=share
         )
     for front_end, cpu_us in replayed.items():
-        yield Charge(front_end=front_end, capability="", part="replay", quantity=cpu_us / 1e6, share=cpu_us / whole)
+        for name, share in _divided(front_end, uses, lambda one: one.metered * one.cpu_us / max(1, one.calls)):
+            quantity, of = cpu_us * share / 1e6, cpu_us * share / whole
+            yield Charge(front_end=front_end, capability=name, part="replay", quantity=quantity, share=of)
     overhead = max(0.0, capacity.cpu_us - calls) / whole
     used = (calls + again) / whole
     reserved = max(0.0, min(1.0, capacity.peak) - used - overhead) if peak else 0.0
@@ -118,14 +130,31 @@ def _database(uses: Mapping[tuple[str, str], Use]) -> Iterable[Charge]:
             )  # fmt: skip
 
 
-def _storage(stored: Mapping[str, int], whole: int) -> Iterable[Charge]:
+def _storage(
+    uses: Mapping[tuple[str, str], Use], stored: Mapping[str, Mapping[str, int]], whole: int
+) -> Iterable[Charge]:
     if not whole:
         yield _own("shared", 0.0, 1.0)
         return
-    for front_end, size in stored.items():
-        yield Charge(front_end=front_end, capability="", part="storage", quantity=size, share=size / whole)
-    shared = whole - sum(stored.values())
+    for front_end, by_pack in stored.items():
+        for pack, size in by_pack.items():
+            parts = [("", 1.0)] if pack else _divided(front_end, uses, lambda one: one.recorded)
+            for name, share in parts:
+                yield Charge(
+                    front_end=front_end, capability=name, part="storage", quantity=size * share,
+                    share=size * share / whole, pack=pack,
+                )  # fmt: skip
+    shared = whole - sum(sum(one.values()) for one in stored.values())
     yield _own("shared", shared, shared / whole)
+
+
+def _divided(
+    front_end: str, uses: Mapping[tuple[str, str], Use], by: Callable[[Use], float]
+) -> list[tuple[str, float]]:
+    """Return each capability of a front end with its share of what its recorded calls used; if none, all as one."""
+    parts = {name: by(one) for (code, name), one in uses.items() if code == front_end}
+    whole = sum(parts.values())
+    return [(name, part / whole) for name, part in parts.items() if part] if whole else [("", 1.0)]
 
 
 def _own(part: Part, quantity: float, share: float) -> Charge:
@@ -135,5 +164,5 @@ def _own(part: Part, quantity: float, share: float) -> Charge:
 def _weighed(one: Charge, weight: float) -> Charge:
     return Charge(
         front_end=one.front_end, capability=one.capability, part=one.part, quantity=one.quantity,
-        share=one.share * weight,
+        share=one.share * weight, pack=one.pack,
     )  # fmt: skip

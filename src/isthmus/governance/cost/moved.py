@@ -34,7 +34,8 @@ class AnswerCost(Value):
     """What one answer of a front end costs and moves in 30 days, as its recorded calls show it.
 
     asked: how often it had something to say. took_us: each time. moved: minor units by currency, below zero where what
-    the buyer pays falls: margin given away. vetoed: orders that it alone refuses.
+    the buyer pays falls: margin given away. vetoed: orders that it alone refuses. decided: other money that it says
+    otherwise, such as a commission, a floor or a fee for cancelling; refused: calls but orders that it alone refuses.
     """
 
     front_end: str
@@ -45,6 +46,8 @@ class AnswerCost(Value):
     took_us: float
     moved: dict[str, int]
     vetoed: int
+    decided: dict[str, int] = {}
+    refused: int = 0
 
 
 class Moved(Value):
@@ -62,6 +65,8 @@ class _Tally:
     took_ns: int = 0
     moved: dict[str, float] = field(default_factory=dict[str, float])
     vetoed: float = 0.0
+    decided: dict[str, float] = field(default_factory=dict[str, float])
+    refused: float = 0.0
 
 
 async def last(database: Database) -> Moved | None:
@@ -126,10 +131,13 @@ class Looking:
                 tally = self._tallies.setdefault((said.by, ask.point), _Tally(source=said.source))
                 tally.asked += 1
                 tally.took_ns += said.took_ns
-                if call.capability in self._ends and self._moves(call, ask, said.by, tally, scale):
+                if self._moves(call, ask, said.by, tally, scale):
                     vetoing.add((said.by, ask.point))
         for key in vetoing:
-            self._tallies[key].vetoed += scale
+            if call.capability in self._ends:
+                self._tallies[key].vetoed += scale
+            else:
+                self._tallies[key].refused += scale
 
     def costs(self) -> Iterator[AnswerCost]:
         """Return what was seen of each answer."""
@@ -141,8 +149,10 @@ class Looking:
                 source=tally.source,
                 asked=tally.asked,
                 took_us=tally.took_ns / tally.asked / 1_000,
-                moved={currency: round(minor) for currency, minor in tally.moved.items() if round(minor)},
+                moved=_whole_ones(tally.moved),
                 vetoed=round(tally.vetoed),
+                decided=_whole_ones(tally.decided),
+                refused=round(tally.refused),
             )
 
     def _moves(self, call: RecordedCall, ask: RecordedAsk, by: str, tally: _Tally, scale: float) -> bool:
@@ -155,9 +165,11 @@ class Looking:
         except UNREADABLE:  # recorded under another contract
             return False
         with_it, without = (said_by(function, arguments) for function in ready[1:])
-        moved = difference(arguments, without, with_it, self._paid[ask.point]) if ask.point in self._paid else {}
-        for currency, minor in moved.items():
-            tally.moved[currency] = tally.moved.get(currency, 0.0) + minor * scale
+        is_paid = ask.point in self._paid
+        if not is_paid or call.capability in self._ends:  # a price that is only shown moves nothing
+            into = tally.moved if is_paid else tally.decided
+            for currency, minor in difference(arguments, without, with_it, self._paid.get(ask.point, ())).items():
+                into[currency] = into.get(currency, 0.0) + minor * scale
         return refuses(with_it) and not refuses(without)
 
     def _compiled(self, box: str, name: str, by: str) -> tuple[Point, Function, Function] | None:
@@ -175,6 +187,10 @@ class Looking:
                 ]
                 self._without[key] = (point, compiled[0], compiled[1]) if len(others) < len(ranked) else None
         return self._without[key]
+
+
+def _whole_ones(money_by_currency: Mapping[str, float]) -> dict[str, int]:
+    return {currency: round(minor) for currency, minor in money_by_currency.items() if round(minor)}
 
 
 def paid(call: RecordedCall, total: Sequence[str]) -> dict[str, int]:
@@ -263,4 +279,8 @@ def text(found: Moved) -> Iterator[str]:
         parts = [f"{one.took_us / 1_000:.3f} ms each of {one.asked} times"]
         parts += [f"moves {money(minor, currency)}" for currency, minor in sorted(one.moved.items())]
         parts += [f"{one.vetoed} orders refused"] if one.vetoed else []
+        parts += [
+            f"decides {money(minor, currency)} that is no price" for currency, minor in sorted(one.decided.items())
+        ]
+        parts += [f"{one.refused} other calls refused"] if one.refused else []
         yield f"{one.front_end}: {one.by} on {one.point}: {', '.join(parts)}"

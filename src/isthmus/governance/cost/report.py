@@ -67,7 +67,7 @@ async def measure(
         capacity,
         await used.peak(database, now),
         await used.replayed(database, now),
-        {name: one.bytes for name, one in kept.items()},
+        {name: _by_pack(one, release) for name, one in kept.items()},
         await stored_in_all(database),
     )
     orders = ordered(tallies, release)
@@ -81,6 +81,16 @@ async def measure(
         inputs=inputs, uses=uses, bill=divided, capacity=capacity, stored=kept, orders=orders,
         alternatives=tuple(sorted(found, key=lambda one: -one.charged)), saved=saved,
     )  # fmt: skip
+
+
+def _by_pack(kept: Stored, release: Release) -> dict[str, int]:
+    """Return bytes by pack; those of the platform's own tables stand under no name."""
+    schemas = {name.replace("-", "_"): name for name in release.packs}
+    found: dict[str, int] = {}
+    for schema, size in kept.by_schema.items():
+        name = schemas.get(schema, "")
+        found[name] = found.get(name, 0) + size
+    return found
 
 
 def ordered(tallies: Tallies, release: Release) -> dict[str, int]:

@@ -16,7 +16,8 @@ PEAK_MINUTES: Final = 60  # of a month: one evening hour of a sale, which is wha
 
 _METERED: Final = """
     select front_end, capability, count(*)::bigint as calls, avg(cpu_us)::float as cpu_us, avg(db_us)::float as db_us,
-        avg(rows)::float as rows, avg(events)::float as events, avg(took_us)::float as took_us
+        avg(rows)::float as rows, avg(events)::float as events, avg(took_us)::float as took_us,
+        sum(pg_column_size(story))::bigint as recorded
     from runtime.recorded_call where cpu_us is not null group by 1, 2"""
 _PEAK: Final = """
     with busy as (
@@ -43,7 +44,8 @@ _FORGET_REPLAYED: Final = "delete from runtime.replayed where at < $1"
 class Use:
     """What calls of one front end to one capability used; times in microseconds.
 
-    metered: how many of them said so; the others are taken to be like these, or like others' where it is 0.
+    metered: how many of them said so; the others are taken to be like these, or like others' where it is 0. recorded:
+    bytes that these are kept in.
     """
 
     calls: int
@@ -53,6 +55,7 @@ class Use:
     rows: float
     events: float
     metered: int
+    recorded: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +97,7 @@ class _Mean:
     rows: float
     events: float
     took_us: float
+    recorded: float = 0
 
 
 async def uses(database: Database, tallies: Tallies) -> dict[tuple[str, str], Use]:
@@ -131,6 +135,7 @@ def _use(tally: CallCount, mean: _Mean | None, whole: _Mean | None, own: _Mean |
         rows=calls * mean.rows,
         events=calls * mean.events,
         metered=metered,
+        recorded=own.recorded if own else 0,
     )
 
 

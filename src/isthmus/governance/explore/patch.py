@@ -11,6 +11,7 @@ from pathlib import Path
 from isthmus.kernel import FrontEnd, Product, errors
 from isthmus.kernel.host import Answer
 
+from .sets import with_said
 from .what_if import Change, answers_of
 
 
@@ -28,10 +29,12 @@ def patch(change: Change, front_end: FrontEnd, products: Mapping[str, Product], 
         own = next(one for one in front_end.answers if one.name == change.answer)
         file = _file(own, folder)
         files[file] = _with_when(file.read_text(), own, change.when)
-    if change.products is not None or change.point:
+    if change.products is not None or change.point or change.question:
         text = manifest.read_text()
         if change.products is not None:
             text = _with_products(text, [products[name] for name in change.products])
+        if change.question:
+            text = _with_said(text, change, front_end, products)
         if change.point:
             text = _with_order(text, change, front_end)
         files[manifest] = text
@@ -49,6 +52,41 @@ def _with_products(text: str, products: Sequence[Product]) -> str:
     places = [_place(product) for product in products]
     said = f"({', '.join(name for _, name in places)},)" if places else "()"
     return _with_imports(_with_keyword(text, _front_end_call(text), "products", said), places)
+
+
+def _with_said(text: str, change: Change, front_end: FrontEnd, products: Mapping[str, Product]) -> str:
+    """Take out answers that are given no more, from the orders too; write the products where they are others."""
+    variant = with_said(front_end, change.question, change.said, products)
+    kept = {one.declaration for one in variant.answers}
+    for gone in (one.name for one in front_end.answers if one.declaration not in kept):
+        text = _without_answer(text, gone)
+    if [one.name for one in variant.products] == [one.name for one in front_end.products]:
+        return text
+    return _with_products(text, variant.products)
+
+
+def _without_answer(text: str, answer: str) -> str:
+    """Take an answer out of the manifest: wherever a list of it names it."""
+    while True:
+        lists = (node for node in ast.walk(_front_end_call(text)) if isinstance(node, ast.Tuple | ast.List))
+        places = ((node.elts, at) for node in lists for at, one in enumerate(node.elts) if _names(one, answer))
+        found = next(places, None)
+        if found is None:
+            return text
+        elements, at = found
+        begin = _offset(text, elements[at].lineno, elements[at].col_offset)
+        end = _offset(text, elements[at].end_lineno or 0, elements[at].end_col_offset or 0)
+        if at + 1 < len(elements):
+            end = _offset(text, elements[at + 1].lineno, elements[at + 1].col_offset)
+        elif at:
+            begin = _offset(text, elements[at - 1].end_lineno or 0, elements[at - 1].end_col_offset or 0)
+        elif text[end:].lstrip().startswith(","):
+            end = text.index(",", end) + 1
+        text = text[:begin] + text[end:]
+
+
+def _names(node: ast.expr, answer: str) -> bool:
+    return ast.unparse(node).rpartition(".")[2] == answer
 
 
 def _with_imports(text: str, places: Sequence[tuple[str, str]]) -> str:
@@ -134,11 +172,15 @@ def _with_keyword(text: str, call: ast.Call, name: str, said: str) -> str:
 
 
 def _spliced(text: str, node: ast.expr, said: str) -> str:
-    lines = text.splitlines(keepends=True)
-    begin = sum(len(line) for line in lines[: node.lineno - 1]) + _column(lines[node.lineno - 1], node.col_offset)
-    last = (node.end_lineno or node.lineno) - 1
-    end = sum(len(line) for line in lines[:last]) + _column(lines[last], node.end_col_offset or 0)
+    begin = _offset(text, node.lineno, node.col_offset)
+    end = _offset(text, node.end_lineno or node.lineno, node.end_col_offset or 0)
     return text[:begin] + said + text[end:]
+
+
+def _offset(text: str, line: int, column: int) -> int:
+    """Return where a line and a column of the parser are in a text."""
+    lines = text.splitlines(keepends=True)
+    return sum(map(len, lines[: line - 1])) + _column(lines[line - 1], column)
 
 
 def _column(line: str, offset: int) -> int:

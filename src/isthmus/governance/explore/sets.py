@@ -1,4 +1,4 @@
-"""For a front end, every set of products: which fit, which one explicit order would allow, which were tried and earned.
+"""For a front end, sets of products, and of what answers one question: which fit, which were tried, what they earned.
 
 Each set is compiled as a deploy would compile it, so what is said to fit does. A set that was tried is one that was
 switched on while an order was recorded. Of versions that are gone it is the products whose answers were asked: every
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -22,6 +22,7 @@ from isthmus.store import Database
 
 Fit = Literal["fits", "one order away", "conflicts"]
 PRODUCTS_MAX: Final = 8  # 256 sets: each is compiled, in some milliseconds
+SAID_MAX: Final = 6  # of what may answer one question: 64 sets, beside those of products
 CALLS: Final = 1_000
 _ORDER: Final = re.compile(r"order=\{.*\}")
 
@@ -34,7 +35,10 @@ class Earned(Value):
 
 
 class Combined(Value):
-    """A set of products at a front end. needs: the one order that would allow it. witness: where it conflicts."""
+    """A set at a front end. needs: the one order that would allow it. witness: where it conflicts.
+
+    products: or, of a set that answers a question, the front end's own answers by their names, then products.
+    """
 
     products: tuple[str, ...]
     fit: Fit
@@ -60,6 +64,53 @@ def combined(
     live = frozenset(one.name for one in front_end.products)
     sets = (names for size in range(len(products) + 1) for names in itertools.combinations(products, size))
     variants = {names: with_products(front_end, [products[name] for name in names]) for names in sets}
+    return _compiled(release, variants, live, tried)
+
+
+def saying(front_end: FrontEnd, products: Mapping[str, Product]) -> dict[str, list[str]]:
+    """Return what may answer each question: the front end's own answers by name, then products that answer it."""
+    found: dict[str, list[str]] = {}
+    for one in front_end.answers:
+        found.setdefault(one.point.name, []).append(one.name)
+    for name, product in products.items():
+        for point in dict.fromkeys(one.point.name for one in product.answers):
+            found.setdefault(point, []).append(name)
+    return {point: names[:SAID_MAX] for point, names in sorted(found.items())}
+
+
+def answered(
+    release: Release, code: str, point: str, products: Mapping[str, Product], tried: Mapping[frozenset[str], Earned]
+) -> list[Combined]:
+    """Return every set of what may answer a question, in the order of `combined`."""
+    front_end = release.line(code).front_end
+    may = saying(front_end, products).get(point, [])
+    sets = (names for size in range(len(may) + 1) for names in itertools.combinations(may, size))
+    variants = {names: with_said(front_end, point, names, products) for names in sets}
+    return _compiled(release, variants, said_now(front_end, point, products), tried)
+
+
+def said_now(front_end: FrontEnd, point: str, products: Mapping[str, Product]) -> frozenset[str]:
+    """Return what answers a question as the front end is."""
+    own = {one.name for one in front_end.answers}
+    on = {one.name for one in front_end.products}
+    return frozenset(saying(front_end, products).get(point, [])) & (own | on)
+
+
+def with_said(front_end: FrontEnd, point: str, said: Collection[str], products: Mapping[str, Product]) -> FrontEnd:
+    """Return the front end with these alone answering a question; a product that is switched off is off for all."""
+    may = set(saying(front_end, products).get(point, []))
+    own = tuple(one for one in front_end.answers if one.point.name != point or one.name in {*said} - {*products})
+    kept = [one.name for one in front_end.products if one.name not in may or one.name in said]
+    more = [name for name in said if name in products and name not in kept]
+    return with_products(replace(front_end, answers=own), [products[name] for name in (*kept, *more)])
+
+
+def _compiled(
+    release: Release,
+    variants: Mapping[tuple[str, ...], FrontEnd],
+    live: frozenset[str],
+    tried: Mapping[frozenset[str], Earned],
+) -> list[Combined]:
     found: list[Combined] = []
     for names, variant in variants.items():
         _, problems = compile_front_ends(release, [variant])
@@ -96,29 +147,38 @@ def _fit(problems: Sequence[str]) -> tuple[Fit, str]:
 
 
 async def tried(
-    database: Database, line: CompiledFrontEnd, release: Release, products: Iterable[str], limit: int = CALLS
+    database: Database,
+    line: CompiledFrontEnd,
+    release: Release,
+    products: Mapping[str, Product],
+    point: str = "",
+    limit: int = CALLS,
 ) -> dict[frozenset[str], Earned]:
-    """Return what each set earned that was switched on while the front end's recorded orders were placed."""
-    looking = Tried(release, frozenset(products), line)
+    """Return what each set earned that was switched on, or answered a question, while recorded orders were placed."""
+    looking = Tried(release, products, line, point)
     async for call in recorded.recent(database, line.front_end.code, limit=limit):
         looking.see(call)
     return looking.earned()
 
 
 class Tried:
-    """Sums up recorded orders by the version that answered, and each version's products by whose word was recorded."""
+    """Sums up recorded orders by the version that answered, and each version's set by whose word was recorded."""
 
-    def __init__(self, release: Release, products: frozenset[str], line: CompiledFrontEnd) -> None:
+    def __init__(self, release: Release, products: Mapping[str, Product], line: CompiledFrontEnd, point: str) -> None:
         self._ends = order_calls(release)
         self._totals = totals(release)
-        self._known = products
-        self._live = line.fingerprint, frozenset(one.name for one in line.front_end.products)
+        self._point = point
+        front_end = line.front_end
+        self._known = frozenset(saying(front_end, products).get(point, []) if point else products)
+        on = frozenset(one.name for one in front_end.products)
+        self._live = line.fingerprint, said_now(front_end, point, products) if point else on
         self._sets: dict[str, set[str]] = {}
         self._earned: dict[str, Earned] = {}
 
     def see(self, call: RecordedCall) -> None:
         """Look at one call."""
-        said = {one.by.partition(".")[0] for ask in call.asked for one in ask.said}
+        words = [one.by for ask in call.asked if self._point in ("", ask.point) for one in ask.said]
+        said = {name for by in words for name in (by.partition(".")[0], by.rpartition(".")[2] if self._point else "")}
         self._sets.setdefault(call.fingerprint, set()).update(said & self._known)
         if call.capability in self._ends and not call.error:
             was = self._earned.get(call.fingerprint, Earned())

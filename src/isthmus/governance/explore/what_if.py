@@ -23,7 +23,7 @@ from isthmus.runtime.replay.differences import is_equal
 from isthmus.runtime.replay.recorded import RecordedAsk, RecordedCall
 from isthmus.store import Database
 
-from .sets import with_products
+from .sets import saying, with_products, with_said
 
 WEEK: Final = timedelta(days=7)
 CALLS: Final = 3_000  # asked again in a second or two
@@ -41,6 +41,7 @@ class Change(Value):
 
     products: the whole set by name, or None for as they are. point and first: the answers to a point, by label, the
     first to be asked first. answer and when: the condition of one of the front end's own answers, by dimension.
+    question and said: all that answers it, own answers and products by name.
     """
 
     products: tuple[str, ...] | None = None
@@ -48,6 +49,8 @@ class Change(Value):
     first: tuple[str, ...] = ()
     answer: str = ""
     when: dict[str, tuple[str, ...]] = {}
+    question: str = ""
+    said: tuple[str, ...] = ()
 
 
 class Outcome(Value):
@@ -78,6 +81,11 @@ def changed(front_end: FrontEnd, change: Change, products: Mapping[str, Product]
         if unknown := [name for name in change.products if name not in products]:
             raise NoSuchAnswer(f"no product is called {unknown[0]!r}", remedy=f"there are {', '.join(products)}")
         found = with_products(found, [products[name] for name in change.products])
+    if change.question:
+        may = saying(front_end, products).get(change.question, [])
+        if unknown := [name for name in change.said if name not in may]:
+            raise NoSuchAnswer(f"{unknown[0]!r} does not answer {change.question!r}", remedy=f"name {', '.join(may)}")
+        found = with_said(found, change.question, change.said, products)
     if change.answer:
         found = replace(found, answers=tuple(_with_when(found.answers, change.answer, change.when)))
         named = {one.declaration for one in found.answers}

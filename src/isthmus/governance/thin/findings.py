@@ -25,6 +25,7 @@ CALLS_MIN: Final = (
 SHARE_MIN: Final = 0.01  # of a front end's calls of the function: less is an accident of the sample
 FRONT_ENDS_MIN: Final = 3  # of two, each decision that tells them apart would be one's own
 USED_MIN: Final = 200  # calls in all, before a capability that none of them called is one that nobody calls
+OPTIONS_MIN: Final = 2  # seen, before how many are used is a share: one alone would make the index nothing
 ASKED_MIN: Final = 30  # before an answer that never said anything is dead
 
 
@@ -86,7 +87,11 @@ def weigh(observed: Observed, release: Release, today: date) -> Weighed:
             if capabilities
             else mark(f"{calls:,} calls are too few to say which capabilities nobody needs"),
         ),
-        share("options-live", live, options, mark(f"{live} of {options} options have two values in use")),
+        share("options-live", live, options, mark(f"{live} of {options} options have two values in use"))
+        if options >= OPTIONS_MIN
+        else share(
+            "options-live", 0, 0, mark(f"{options} options were seen, which is too few to say how many are used")
+        ),
     )
     findings = (*named, *leaks, *knobs, *unused, *_points(observed, release, today), *_dead_answers(observed, release))
     by_pack = Counter(observed.platform[site.file] for _, site in platform)
@@ -113,6 +118,8 @@ def _leaks(observed: Observed, platform: Sequence[tuple[int, Site]]) -> tuple[li
             if len(takers) != 1 or arm in site.refuses:
                 continue
             ((code, taken),) = takers.items()
+            if arm in site.idle and not observed.probes.taken[code][number, not arm]:
+                continue  # it has nothing of what is asked about, and so does nothing: that is no logic of its own
             if taken >= max(SHARE_MIN * calls.get(code, 0), math.log(max(2, calls.get(code, 0)))):
                 found.append(_leak(observed, site, arm, code, calls))
     return found, judged

@@ -33,6 +33,7 @@ class Site:
     kind: Kind
     text: str
     refuses: frozenset[bool] = frozenset()  # arms that only raise: a wrong ask says nothing of whose logic it is
+    idle: frozenset[bool] = frozenset()  # arms that do nothing: what is asked about is not there
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ def observing(files: Iterable[Path], probes: Probes) -> Generator[None]:
     """Observe the functions of these files that are loaded, until the block ends."""
     copies = {file: _instrumented(file, probes) for file in files}
     swapped: list[tuple[FunctionType, CodeType]] = []
-    for function in [one for one in gc.get_objects() if isinstance(one, FunctionType)]:
+    for function in _functions():
         code = function.__code__
         copy = copies.get(Path(code.co_filename), {}).get((code.co_qualname, code.co_firstlineno))
         if copy is not None and copy.co_freevars == code.co_freevars:
@@ -80,6 +81,18 @@ def observing(files: Iterable[Path], probes: Probes) -> Generator[None]:
         for function, code in swapped:
             function.__code__ = code
             function.__globals__.pop(NAME, None)
+
+
+def _functions() -> list[FunctionType]:
+    """Return every function that there is; what is frozen is listed only while it is not."""
+    is_frozen = gc.get_freeze_count() > 0
+    if is_frozen:
+        gc.unfreeze()
+    try:
+        return [one for one in gc.get_objects() if isinstance(one, FunctionType)]
+    finally:
+        if is_frozen:
+            gc.freeze()
 
 
 def _instrumented(file: Path, probes: Probes) -> dict[tuple[str, int], CodeType]:
@@ -117,7 +130,8 @@ class _Instrumenting(ast.NodeTransformer):
         return self._function(node)
 
     def visit_If(self, node: ast.If) -> ast.AST:
-        return self._condition(node, frozenset([True] * _raises(node.body) + [False] * _raises(node.orelse)))
+        idle = frozenset([True] * _leaves(node.body) + [False] * (not node.orelse))
+        return self._condition(node, frozenset([True] * _raises(node.body) + [False] * _raises(node.orelse)), idle)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         return self._condition(node)
@@ -137,7 +151,7 @@ class _Instrumenting(ast.NodeTransformer):
         self.generic_visit(node)
         if self._within:
             node.ifs = [
-                self._probe("condition", "condition", one, f"if {text}", one)
+                self._probe("condition", "condition", one, f"if {text}", one, idle=frozenset([False]))
                 for one, text in zip(node.ifs, texts, strict=True)
             ]
         return node
@@ -167,11 +181,13 @@ class _Instrumenting(ast.NodeTransformer):
         node.body.insert(begin, ast.copy_location(probe, first))
         return node
 
-    def _condition(self, node: Any, refuses: frozenset[bool] = frozenset()) -> ast.AST:
+    def _condition(
+        self, node: Any, refuses: frozenset[bool] = frozenset(), idle: frozenset[bool] = frozenset()
+    ) -> ast.AST:
         text = f"{'while' if isinstance(node, ast.While) else 'if'} {ast.unparse(node.test)}"
         self.generic_visit(node)
         if self._within:
-            node.test = self._probe("condition", "condition", node.test, text, node.test, refuses)
+            node.test = self._probe("condition", "condition", node.test, text, node.test, refuses, idle)
         return node
 
     def _body(self, node: Any, text: str, placed: Any = None) -> ast.AST:
@@ -191,10 +207,11 @@ class _Instrumenting(ast.NodeTransformer):
         text: str,
         value: ast.expr | None = None,
         refuses: frozenset[bool] = frozenset(),
+        idle: frozenset[bool] = frozenset(),
     ) -> ast.expr:
         shown = text if len(text) <= TEXT_MAX else f"{text[: TEXT_MAX - 1]}…"
         number = len(self._probes.sites)
-        self._probes.sites.append(Site(self._file, node.lineno, ".".join(self._within), kind, shown, refuses))
+        self._probes.sites.append(Site(self._file, node.lineno, ".".join(self._within), kind, shown, refuses, idle))
         called = ast.Attribute(ast.Name(NAME, ast.Load()), method, ast.Load())
         arguments: list[ast.expr] = [ast.Constant(number), *([] if value is None else [value])]
         return ast.copy_location(ast.Call(called, arguments, []), value or node)
@@ -203,3 +220,11 @@ class _Instrumenting(ast.NodeTransformer):
 def _raises(body: list[ast.stmt]) -> bool:
     """Tell whether statements end in an error."""
     return bool(body) and isinstance(body[-1], ast.Raise)
+
+
+def _leaves(body: list[ast.stmt]) -> bool:
+    """Tell whether statements only leave: they return what is there already, or go on with the next."""
+    (last,) = body if len(body) == 1 else (None,)
+    if isinstance(last, ast.Return):
+        return not any(isinstance(one, ast.Call | ast.BinOp) for one in ast.walk(last))
+    return isinstance(last, ast.Continue | ast.Pass)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +57,13 @@ class Source:
         """Return how a name is written in this file: plain, or behind the alias of the door that has it."""
         if ref.module == self.name:
             return ref.name
+        if self.name.startswith(f"{ref.module}."):  # a door that this file is a part of, so not made yet
+            home = _home(ref)
+            if home != self.name:
+                self._imports.append((f".{home.rpartition('.')[2]}", ref.name, None))
+            return ref.name
         package, _, last = ref.module.rpartition(".")
-        if last != "api" or self.name.startswith(f"{ref.module}."):
+        if last != "api":
             self._imports.append((ref.module, ref.name, None))
             return ref.name
         return f"{self.door(package)}.{ref.name}"
@@ -114,6 +120,12 @@ class Source:
         parts = self.package.split(".")
         above = ".".join(parts[: len(parts) - len(line.relative) + 1])
         return f"{above}.{module}".rstrip(".")
+
+
+def _home(ref: Ref) -> str:
+    """Return the module of a door's package that defines a name."""
+    found = getattr(sys.modules.get(ref.module), ref.name, None)
+    return str(getattr(found, "__module__", ref.module))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,9 +78,13 @@ def _posted(drafts: Sequence[api.EntryDraft], written: Sequence[storage.Written]
 @implements(api.record)
 async def record(ask: api.Post, ctx: Context) -> api.Posted:
     rows = _rows(ask.entries, ctx)
-    legs = [draft.legs for draft in ask.entries]
-    given = storage.columns(ctx.front_end, rows, legs, ctx.now, ctx.caller.client)
-    await storage.write_later(ctx.session, given)
+    if len(rows) == 1 and not ask.entries[0].is_pending:  # most of what is booked
+        legs, client = ask.entries[0].legs, ctx.caller.client
+        await storage.record_later(ctx.session, ctx.front_end, rows[0], legs, ctx.now, client)
+    else:
+        all_legs = [draft.legs for draft in ask.entries]
+        given = storage.columns(ctx.front_end, rows, all_legs, ctx.now, ctx.caller.client)
+        await storage.write_later(ctx.session, given)
     return api.Posted(
         items=tuple(
             api.PostedEntry(

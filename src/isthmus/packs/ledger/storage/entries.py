@@ -14,6 +14,7 @@ from .. import api
 
 _WRITE = "select * from ledger.write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _WRITE_SHARED = _WRITE.replace("ledger.write", "ledger.write_shared")
+_RECORD = "select ledger.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 _ENTRIES = """
     select entry.entry_id, entry.reference, entry.kind, entry.state, entry.value_date, entry.booked_at,
         entry.expires_at, entry.ended_at, entry.subject, entry.memo, entry.metadata, entry.linked_to, entry.by,
@@ -114,6 +115,20 @@ async def write(session: ports.Session, given: tuple[object, ...], *, is_shared:
 async def write_later(session: ports.Session, given: tuple[object, ...]) -> None:
     """Book entries along with what is sent next; what the books refuse breaks the transaction off."""
     await session.later(_WRITE, *given, True)
+
+
+async def record_later(
+    session: ports.Session, front_end: str, row: Row, legs: Sequence[api.EntryLeg], at: datetime, by: str
+) -> None:
+    """Book one posted entry along with what is sent next; what the books refuse breaks the transaction off."""
+    said = (row.entry_id, row.reference, row.kind, row.value_date, row.moves, row.subject, row.memo)
+    columns = (
+        [leg.account for leg in legs],
+        [leg.owner for leg in legs],
+        [leg.amount.currency for leg in legs],
+        [leg.amount.minor for leg in legs],
+    )
+    await session.later(_RECORD, front_end, *said, encode(row.metadata), row.content, *columns, at, by)
 
 
 async def finish(session: ports.Session, front_end: str, entry_id: UUID, wanted: str, at: datetime) -> str:
