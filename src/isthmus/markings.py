@@ -304,7 +304,8 @@ class Segment(Struct, frozen=True, kw_only=True, tag="segment"):
     """Those whose metric lies within bounds. `member` and `front_end` are the fields that say who and where.
 
     A segment that can't be computed keeps its members for `days` after the last run that found them, and is empty
-    then: a decision on numbers that nobody can compute any more is worse than none.
+    then: a decision on numbers that nobody can compute any more is worse than none. `purpose` is what members must have
+    consented to: who has not, or has taken it back, is in it no longer than until the next run.
     """
 
     code: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,50}\Z")]
@@ -316,6 +317,7 @@ class Segment(Struct, frozen=True, kw_only=True, tag="segment"):
     greatest: float | None = None
     where: tuple[Filter, ...] = ()
     days: Annotated[int, Meta(ge=1, le=400)] = 7
+    purpose: str = ""
     doc: str = ""
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
+import asyncpg
 import httpx
 import pytest
 from playwright.async_api import Browser, BrowserContext, expect
@@ -12,6 +14,7 @@ from pyotp.totp import TOTP
 
 from isthmus.packs.identity.service.staff import LINK
 from isthmus.store import Database
+from tests.waiting import until
 
 from .conftest import Served
 
@@ -167,6 +170,37 @@ async def test_a_session_that_an_owner_ends_is_over_with_its_next_page(
         await served.sign_in(owner)
         assert (await owner.post("people", data={"act": "sign-out", "name": "support"})).status_code == 303
     assert (await person.get("orders")).status_code == 401
+
+
+async def test_a_session_that_ends_in_the_middle_of_a_call_does_nothing_after_it_and_the_call_is_named(
+    served: Served, person: httpx.AsyncClient
+) -> None:
+    await served.sign_in(person)  # an owner, who invites somebody; the insert is held in the middle
+    invited = {"act": "invite", "name": "mid-call", "address": "mid@example.org", "role": "support", "front_end": "*"}
+    acting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%identity.%'"
+    holding, looking = await asyncpg.connect(served.url), await asyncpg.connect(served.url)
+    try:
+        async with holding.transaction():
+            await holding.execute("lock table identity.person in exclusive mode")
+            acted = asyncio.create_task(person.post("people", data=invited))
+
+            async def is_held() -> bool:
+                return await looking.fetchval(acting) > 0
+
+            await until(is_held, "that the call is in the middle")
+            await holding.execute("delete from identity.session")
+        assert (await acted).status_code == 200  # it was begun by who was signed in, and is whole
+    finally:
+        await holding.close()
+        await looking.close()
+    again = await person.post("people", data={**invited, "name": "after", "address": "after@example.org"})
+    assert again.status_code == 401
+    async with served.shop.database.platform() as session:
+        names = await session.fetch("select name from identity.person where name in ('mid-call', 'after')")
+        said = "select count(*) from audit.pending where content like '%people.invite%' and content like '%mid-call%'"
+        sealed = said.replace("audit.pending", "audit.entry")
+        entries = await session.fetch_value(said) + await session.fetch_value(sealed)
+    assert ([row["name"] for row in names], entries) == (["mid-call"], 1)
 
 
 async def test_one_persons_form_ends_no_sign_in_of_another(served: Served, person: httpx.AsyncClient) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -87,6 +89,30 @@ async def test_members_come_and_go_and_only_changes_are_delivered(shop: World, t
     assert (gone.joined, gone.left) == (0, 1)
     assert desk.lists["north", "1"] == ("data:big",)
     assert {one.snapshot for one in segments.members()} == {"state-1"}
+
+
+async def test_who_has_not_consented_to_its_purpose_is_in_no_segment_and_who_takes_it_back_leaves(
+    shop: World, tmp_path: Path
+) -> None:
+    agreed = {("north", "1"), ("south", "9")}  # the latter is no member whom the metric finds
+
+    async def consenting(front_end: str, members: Sequence[str], purpose: str) -> set[str]:
+        assert purpose == "profiling"
+        return {one for one in members if (front_end, one) in agreed}
+
+    free, bound = SEGMENTS[1], msgspec.structs.replace(SEGMENTS[0], purpose="profiling")
+    segments, desk = Segments(tmp_path, [free, bound]), Desk()
+    owner, later = policy.owner(), shop.now + timedelta(days=1)
+    await segments.refresh(shop.metrics, owner, shop.now, desk.deliver, consenting)
+    assert desk.lists == {("north", "1"): ("data:big", "data:frequent")}
+    agreed.clear()
+    shop.change("insert into shop.orders select * from shop.orders where id = 4")  # and it cannot be computed any more
+    failed = await segments.refresh(shop.metrics, owner, later, desk.deliver, consenting)
+    assert len(failed.failures) == 2
+    assert desk.lists == {("north", "1"): ("data:frequent",)}
+    agreed.add(("north", "1"))
+    nobody_says = Segments(tmp_path / "other", [bound])
+    assert (await nobody_says.refresh(shop.metrics, owner, shop.now, desk.deliver)).joined == 0
 
 
 async def test_a_segment_that_cannot_be_computed_keeps_its_members_for_a_while_and_then_none(

@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pyarrow as pa
 import pytest
+from msgspec import structs
 
 from isthmus.app import process
 from isthmus.app.lake_sync import LakeSync, landed_apart
@@ -112,6 +113,28 @@ async def test_what_was_bought_sorts_its_buyer_and_the_next_price_knows(world: W
     bill = (await world.shop.platform.call(checkout.preview_order, ask, world.shop.north)).bill
     assert [(one.promotion, one.reason) for one in bill.discounts] == [("extra:regular", "two orders")]
     assert (await world.sync.refresh_segments()).delivered == 0
+
+
+async def test_a_segment_with_a_purpose_has_whom_the_business_knows_to_consent_at_that_moment(world: World) -> None:
+    bound = structs.replace(REGULAR, purpose="profiling")
+    sync = LakeSync(world.shop.platform, world.shop.database, world.data, segments=(bound,))
+    ada, bob = await world.joined("ada@example.org"), await world.joined("bob@example.org")
+    for member_id in (ada, ada, bob, bob):
+        await world.buy(member_id)
+    await world.sync.land()
+
+    async def consents(*purposes: str) -> tuple[str, ...]:
+        """Have ada consent to these, and return the segments that she is in then."""
+        ask = member.UpdateMember(member_id=ada, consents=purposes)
+        await world.shop.platform.call(member.update_member, ask, world.shop.north)
+        assert (await sync.refresh_segments()).failures == ()
+        asked = member.GetMember(member_id=ada)
+        return (await world.shop.platform.call(member.get_member, asked, world.shop.north)).segments
+
+    assert await consents("news") == ()
+    assert await consents("news", "profiling") == ("data:regular",)
+    assert {one.member for one in sync._segments.members()} == {str(ada)}
+    assert await consents("news") == ()
 
 
 async def test_who_is_erased_in_the_business_is_erased_in_the_lake(world: World) -> None:

@@ -172,13 +172,24 @@ class LakeSync:
         chosen = self._segments
         if self._chosen is None and self._persons is not None:
             chosen = Segments(self._data.lake.folder / "segments", segments_of(self._data))
-        return await chosen.refresh(self._data.metrics, owner("segments"), self._clock(), self._deliver)
+        return await chosen.refresh(
+            self._data.metrics, owner("segments"), self._clock(), self._deliver, self._consenting
+        )
 
     async def ask_due(self) -> None:
         """Ask the questions whose time of the day has come, and write their answers to their files."""
         if self._data.lake.head().number:
             for refused in await asyncio.to_thread(self._data.questions.run_due, self._clock()):
                 log.warning("a question that is asked once a day was refused: %s", refused)
+
+    async def _consenting(self, front_end: str, members: Sequence[str], purpose: str) -> set[str]:
+        """Return which members have consented to a purpose now, by the business and not by what has landed."""
+        persons = self._persons
+        if persons is None or not persons.consenting:
+            return set()
+        async with self._database.platform() as session:
+            rows = await session.fetch(persons.consenting, front_end, [UUID(one) for one in members], purpose)
+        return {str(row[0]) for row in rows}
 
     async def _deliver(self, front_end: str, member_id: str, segments: tuple[str, ...]) -> None:
         """Set what the lake says of one member. Who has left, or is of no front end here, needs no telling."""

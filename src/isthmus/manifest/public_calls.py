@@ -15,12 +15,14 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 import httpcore
+import httpx
 
 CONNECTIONS_MAX: Final = 100
 KEEP_ALIVE_S: Final = 30.0
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
+_METADATA: Final = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")))
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -48,7 +50,7 @@ class PublicOnly(httpcore.AsyncNetworkBackend):
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         for address in addresses:  # one that is refused spoils the name: who mixes them wants the wrong one called
             ip = ipaddress.ip_address(address.partition("%")[0])
-            if because := refused_ip(ip, self._scheme, self._allowed):
+            if because := self._refused(host, ip):
                 raise PrivateAddress(f"{host} {because}")
         error: Exception = OSError(f"{host} has no address")
         for address in addresses[:3]:
@@ -58,6 +60,9 @@ class PublicOnly(httpcore.AsyncNetworkBackend):
                 error = failed
         raise error
 
+    def _refused(self, host: str, ip: IP) -> str:
+        return refused_ip(ip, self._scheme, self._allowed)
+
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.AsyncNetworkStream:
@@ -65,6 +70,50 @@ class PublicOnly(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+class OwnNetworks(PublicOnly):
+    """Connects to services of a company's own, wherever they are in its networks, by names of its settings.
+
+    A name that leads to this machine, or to where clouds hand out credentials, was made to: whoever runs the name
+    server would be given what only this machine may have. What settings write out as an address they mean, but for the
+    latter.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("https", ())
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return await super().connect_tcp(host, port, timeout, local_address, socket_options)
+        except PrivateAddress:
+            raise
+        except OSError as failed:  # a name that nobody knows, most of all
+            raise httpcore.ConnectError(str(failed)) from failed
+
+    def _refused(self, host: str, ip: IP) -> str:
+        inner = _inner(ip)
+        if inner.is_link_local or inner in _METADATA or inner.is_multicast:
+            return f"leads to {ip}, where no service is"
+        is_meant = host == "localhost" or _is_address(host)
+        return "" if is_meant or not (inner.is_loopback or inner.is_unspecified) else f"leads to {ip}, this machine"
+
+
+def to_own_networks() -> httpx.AsyncHTTPTransport:
+    """Return a transport to services of the settings, each connection to an address that was checked."""
+    made = httpx.AsyncHTTPTransport()
+    made._pool = httpcore.AsyncConnectionPool(  # pyright: ignore[reportPrivateUsage] - it takes no backend otherwise
+        ssl_context=httpx.create_ssl_context(), max_connections=CONNECTIONS_MAX, keepalive_expiry=KEEP_ALIVE_S,
+        network_backend=OwnNetworks(),
+    )  # fmt: skip
+    return made
 
 
 class Caller:
@@ -122,6 +171,14 @@ def refused_ip(ip: IP, scheme: str, allowed: Sequence[Network]) -> str:
     if not inner.is_global or inner.is_multicast or inner.is_reserved:
         return f"leads to {ip}, which is no public address"
     return "" if scheme == "https" else "is not https"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _inner(ip: IP) -> IP:

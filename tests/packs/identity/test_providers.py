@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -210,6 +212,43 @@ async def test_a_provider_that_is_down_says_so_at_once(office: Office) -> None:
     office.staff.providers["acme"] = Provider("acme", settings)
     with pytest.raises(api.ProviderAway, match="ConnectError"):
         await vouching.begin(office.staff, "acme", BACK, "/")
+
+
+async def test_a_provider_that_answers_byte_by_byte_is_given_its_time_and_no_more(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = asyncio.Event()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:  # each byte comes in time, and the last one never
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        gone.set()
+
+    monkeypatch.setattr(providers, "ANSWERS_WITHIN_S", 0.3)
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    issuer = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    office.staff.providers["acme"] = Provider("acme", ProviderSettings(issuer=issuer, client_id="isthmus"))
+    with pytest.raises(api.ProviderAway, match="TimeoutError"):
+        await vouching.begin(office.staff, "acme", BACK, "/")
+    await gone.wait()
+    server.close()
+
+
+async def test_a_server_whose_clock_is_wrong_lets_in_as_the_database_says(
+    office: Office, acme: Acme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = int(time.time())
+    late = now + 90_000
+    monkeypatch.setattr(time, "time", lambda: float(late))
+    acme.claims = {"iat": now, "exp": now + 60}
+    assert await office.staff.known((await signs_in(office, acme)).session)
+    acme.claims = {"iat": late, "exp": late + 60}
+    with pytest.raises(api.NotSignedIn):  # it is of tomorrow, whatever this server believes
+        await signs_in(office, acme)
 
 
 async def test_a_logout_of_the_provider_ends_its_own_sign_ins_once(office: Office, acme: Acme) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from msgspec import structs
 
 from isthmus.packs.member import api
+from isthmus.store import Database
 from isthmus.values import Buyer
 
 from .conftest import HOME, Club, broken_conditions, email
@@ -140,6 +141,39 @@ async def test_profile_addresses_and_segments_are_kept(north: Club) -> None:
     assert member.addresses == (api.StoredAddress(label="home", address=HOME),)
     assert buyer == Buyer(member_id=member_id, tier="", segments=("reseller",))
     assert await north.call(api.get_buyer, api.GetMember(member_id=member_id)) == buyer
+
+
+async def _consents(club: Club, member_id: UUID) -> list[tuple[str, bool]]:
+    """Return what a member consented to and took back, the first first."""
+    found = await club.platform.call(api.list_consents, api.ListConsents(member_id=member_id), club.caller)
+    return [(one.purpose, one.is_given) for one in reversed(found.items)]
+
+
+async def test_each_consent_and_each_that_is_taken_back_stays_known(north: Club) -> None:
+    member_id = await north.joined(email("ada@example.org"))
+    for consents in (("terms", "news"), ("terms", "news"), ("news", "terms"), ("terms",), None, ("terms", "news")):
+        profile = api.Profile(given_name="Ada")
+        await north.call(api.update_member, api.UpdateMember(member_id=member_id, profile=profile, consents=consents))
+    expected = [("terms", True), ("news", True), ("news", False), ("news", True)]
+    assert await _consents(north, member_id) == expected
+    with pytest.raises(api.NotAMember):
+        await north.call(api.list_consents, api.ListConsents(member_id=uuid4()))
+
+
+async def test_consents_of_a_membership_that_went_into_another_stay_known_until_the_person_is_erased(
+    north: Club, south: Club, database_url: str
+) -> None:
+    one, other = await north.joined(email("ada@example.org")), await north.joined(email("a@example.org"))
+    await north.call(api.update_member, api.UpdateMember(member_id=other, consents=("terms", "news")))
+    await north.merged(one, other)
+    assert sorted(await _consents(north, other)) == sorted(
+        [("terms", True), ("terms", True), ("news", True), ("news", True)]
+    )
+    with pytest.raises(api.NotAMember):
+        await south.call(api.list_consents, api.ListConsents(member_id=one))
+    await north.call(api.erase, api.Erase(member_id=one))
+    async with await Database.open(database_url) as database, database.platform() as session:
+        assert await session.fetch_value("select count(*) from member.consent_change") == 0
 
 
 async def test_segments_of_others_stay_when_people_set_theirs(north: Club) -> None:

@@ -25,7 +25,13 @@ from .metrics import Metrics
 
 PREFIX: Final = "data:"  # segments that the lake gives; those that people give have no prefix, and are left alone
 
+Consenting = Callable[[str, Sequence[str], str], Awaitable[set[str]]]  # of a front end's members, for a purpose
 Deliver = Callable[[str, str, tuple[str, ...]], Awaitable[None]]
+
+
+async def nobody(front_end: str, members: Sequence[str], purpose: str) -> set[str]:
+    """Return who has consented where nobody can say: nobody."""
+    return set()
 
 
 class InSegment(Value):
@@ -60,7 +66,9 @@ class Segments:
         place = self._folder / "segments.json"
         return msgspec.json.decode(place.read_bytes(), type=list[InSegment]) if place.is_file() else []
 
-    async def refresh(self, metrics: Metrics, policy: Policy, now: datetime, deliver: Deliver) -> Refreshed:
+    async def refresh(
+        self, metrics: Metrics, policy: Policy, now: datetime, deliver: Deliver, consenting: Consenting = nobody
+    ) -> Refreshed:
         """Compute all segments, deliver the full list of each member whose list changed, and keep who is in.
 
         One segment that fails does not hold up the others; it is named in `failures`.
@@ -75,6 +83,8 @@ class Segments:
             except errors.IsthmusError as failed:
                 failures.append(f"{segment.code}: {failed}")
                 found = [one for one in known.values() if one.segment == segment.code and one.until > now]
+            if segment.purpose:
+                found = await _consenting(found, segment.purpose, consenting)
             after |= {_place(one): one for one in found}
         changed = sorted({place[:2] for place in known.keys() ^ after.keys()})
         for front_end, member in changed:
@@ -115,6 +125,16 @@ def _members(segment: Segment, metrics: Metrics, policy: Policy, now: datetime) 
         for row in answer.rows
         if row[segment.member] is not None and _is_within(segment, row[segment.metric])
     ]
+
+
+async def _consenting(found: Sequence[InSegment], purpose: str, consenting: Consenting) -> list[InSegment]:
+    """Return those who have consented to a purpose at their own front end."""
+    kept: list[InSegment] = []
+    for front_end in sorted({one.front_end for one in found}):
+        own = [one for one in found if one.front_end == front_end]
+        agreed = await consenting(front_end, [one.member for one in own], purpose)
+        kept += [one for one in own if one.member in agreed]
+    return kept
 
 
 def _is_within(segment: Segment, value: float | None) -> bool:

@@ -68,6 +68,13 @@ PERSONAL = Personal(
             leads_to=("member_id::text", "merged_into::text", "person_id::text", "account_id::text"),
         ),
         Keeps(
+            table="member.consent_change",
+            columns={"purpose": "free-text"},
+            why="to show what somebody had consented to, and when",
+            until=GONE,
+            whose="member_id::text = any($1)",
+        ),
+        Keeps(
             table="member.identity",
             columns={"value": "identifier"},
             why="to know a member again",

@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
+from urllib.request import getproxies
 
 import httpx
 import msgspec
 
 from isthmus.kernel import errors
 from isthmus.manifest import Secret
+from isthmus.manifest.public_calls import PrivateAddress, to_own_networks
 
 from .request import Operation, Query, filled
 
@@ -147,6 +149,10 @@ class Service:
         except (httpx.ConnectError, httpx.ConnectTimeout):
             self._breaker(EVERYONE).failed(self.clock())
             return None
+        except PrivateAddress as wrong:
+            raise ServiceDown(
+                f"{self.name} is not called: {wrong}", remedy="fix its name, or write its address into the settings"
+            ) from None
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as wrong:  # nothing was sent
             raise ServiceDown(
                 f"{request.method} {request.url.path} cannot be sent to {self.name}: {wrong}",
@@ -218,7 +224,8 @@ class Service:
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
             self._clients = {known: one for known, one in self._clients.items() if not known.is_closed()}
-            self._clients[loop] = httpx.AsyncClient(timeout=None, follow_redirects=False)
+            transport = None if getproxies() else to_own_networks()  # a proxy says itself where it leads
+            self._clients[loop] = httpx.AsyncClient(timeout=None, follow_redirects=False, transport=transport)
         return self._clients[loop]
 
     def _body(self, answer: _Answer) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -122,9 +123,9 @@ class Accounts:
 
 async def _is_sent(address: str, token: str) -> bool:
     try:
-        async with httpx.AsyncClient(timeout=ANSWERS_WITHIN_S) as client:
+        async with asyncio.timeout(ANSWERS_WITHIN_S), httpx.AsyncClient(timeout=ANSWERS_WITHIN_S) as client:
             reply = await client.post(address, data={"logout_token": token})
-    except httpx.HTTPError as wrong:
+    except (httpx.HTTPError, TimeoutError) as wrong:
         log.warning("a shop could not be told that a session has ended, again later: %r", wrong)
         return False
     return reply.is_success or reply.status_code == 400  # what it will never take

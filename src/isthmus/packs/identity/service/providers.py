@@ -6,6 +6,7 @@ database's. Its document and its keys are remembered for a while; a key that is 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import re
@@ -191,10 +192,13 @@ class Provider:
 
     async def _answer(self, method: str, address: str, **sent: Any) -> dict[str, Any]:
         try:
-            async with httpx.AsyncClient(timeout=ANSWERS_WITHIN_S, transport=BoundedTransport()) as client:
+            async with (  # the whole answer has its time: one that comes byte by byte would end never
+                asyncio.timeout(ANSWERS_WITHIN_S),
+                httpx.AsyncClient(timeout=ANSWERS_WITHIN_S, transport=BoundedTransport()) as client,
+            ):
                 reply = await client.request(method, address, **sent)
             found = reply.json()
-        except (httpx.HTTPError, ValueError) as wrong:
+        except (httpx.HTTPError, ValueError, TimeoutError) as wrong:
             raise api.ProviderAway(provider=self.name, because=type(wrong).__name__) from wrong
         if 400 <= reply.status_code < 500 and method == "POST":
             raise api.NotSignedIn(because=_WRONG)  # a code that was used, or is another's

@@ -12,6 +12,7 @@ The id of a merged membership goes on to mean the one that it went into, whereve
 
 # pyright: reportUnusedImport=false
 
+from .consents import ConsentChange, ConsentChanges, ListConsents, list_consents
 from .members import (
     ADDRESSES_MAX,
     IDENTITIES_MAX,

@@ -92,6 +92,13 @@ async def get_member(ask: api.GetMember, ctx: Context) -> api.Member:
     return await _member(ask.member_id, ctx)
 
 
+@implements(api.list_consents)
+async def list_consents(ask: api.ListConsents, ctx: Context) -> api.ConsentChanges:
+    member = await _member(ask.member_id, ctx)
+    ids = (member.member_id, *member.merged_ids)
+    return api.ConsentChanges(items=await storage.consent_changes(ctx.session, ctx.front_end, ids, ask.limit))
+
+
 @implements(api.find_member)
 async def find_member(ask: api.FindMember, ctx: Context) -> api.Member:
     wanted = rules.normalised(api.Identity(kind=ask.kind, value=ask.value))

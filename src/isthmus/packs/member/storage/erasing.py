@@ -15,6 +15,8 @@ _ERASE = (
     "delete from member.profile_share where front_end = $1 and member_id = $2",
     "delete from member.identity where front_end = $1 and member_id = $2",
     "delete from member.address where front_end = $1 and member_id = $2",
+    """delete from member.consent_change where front_end = $1 and member_id in (
+           select member_id from member.membership where front_end = $1 and (member_id = $2 or merged_into = $2))""",
 )
 _ERASED = """
 with one as (

@@ -248,6 +248,18 @@ async def update(
     await session.execute(_UPDATE, front_end, member_id, written[0], agreed, written[1])
 
 
+async def consent_changes(
+    session: ports.Session, front_end: str, ids: Sequence[UUID], limit: int
+) -> tuple[api.ConsentChange, ...]:
+    """Return what was consented to and taken back, the latest first."""
+    rows = await session.fetch(
+        """select purpose, is_given, at from member.consent_change
+           where front_end = $1 and member_id = any ($2) order by at desc, number desc limit $3""",
+        front_end, list(ids), limit,
+    )  # fmt: skip
+    return tuple(api.ConsentChange(**dict(row)) for row in rows)
+
+
 async def put_identity(session: ports.Session, front_end: str, member_id: UUID, identity: api.Identity) -> bool:
     """Write an identity, and say whether that could be done."""
     tag = await session.execute(

@@ -1,0 +1,199 @@
+"""Secrets that were planted are found in no log, event, recording, trace or error, nor in any table as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from pyotp.totp import TOTP
+
+from isthmus.gateway.auth import create_client
+from isthmus.store import Database
+from tests.console.signing import sign_in, sign_in_link
+from tests.waiting import until
+
+PASSWORD = "canary battery staple correct"
+WRONG_PASSWORD = "canary that somebody mistyped"
+NO_SECRET = "canary-of-goods"  # it is found where calls are kept, so that it would be seen if the search saw nothing
+OLD_KEY = "canary-of-the-old-service"
+DOCUMENT = {
+    "openapi": "3.1.0",
+    "info": {"title": "old", "version": "1"},
+    "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+    "security": [{"key": []}],
+    "paths": {
+        "/items/{id}": {
+            "get": {
+                "operationId": "getItem",
+                "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+                "responses": {"200": {"content": {"application/json": {"schema": {}}}}},
+            }
+        }
+    },
+}
+NORTH = """from isthmus.kernel import FrontEnd
+
+FRONT_END = FrontEnd(code="north", name="North", owner="north team", uses=("old.*", "pricing.*", "member.*"))
+"""
+
+
+@dataclass
+class Served:
+    """A server in a process of its own, what it wrote, and what it must not."""
+
+    base: str
+    url: str
+    log: Path
+    asked: list[str]
+    planted: dict[str, str] = field(default_factory=dict[str, str])
+    answers: list[str] = field(default_factory=list[str])
+
+    async def tables(self) -> list[tuple[str, str]]:
+        connection = await asyncpg.connect(self.url)
+        try:
+            names = await connection.fetch(
+                """select format('%I.%I', schemaname, tablename) as name from pg_tables
+                   where schemaname not in ('pg_catalog', 'information_schema')"""
+            )
+            found: list[tuple[str, str]] = []
+            for name in (row["name"] for row in names):
+                for row in await connection.fetch(f"select * from {name}"):
+                    said = (one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in row)
+                    found.append((name, " ".join(said)))
+            return found
+        finally:
+            await connection.close()
+
+    def left_in(self, places: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return which secrets are found where."""
+        return [(of, where) for of, secret in self.planted.items() for where, text in places if secret in text]
+
+
+@pytest.fixture
+async def served(database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[Served]:
+    """Give a server that records and explains all it is asked, with an adopted service that fails each second time."""
+    asked: list[str] = []
+
+    async def old(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                asked.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
+                status = b"404 no" if "broken" in asked[-1] else b"200 OK"
+                writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 1\r\n\r\n1")
+                await writer.drain()
+        writer.close()
+
+    service = await asyncio.start_server(old, "127.0.0.1", 0)
+    (tmp_path / "front_ends" / "north").mkdir(parents=True)
+    (tmp_path / "front_ends" / "north" / "front_end.py").write_text(NORTH)
+    (tmp_path / "old.json").write_text(json.dumps(DOCUMENT))
+    where = f"http://127.0.0.1:{service.sockets[0].getsockname()[1]}"
+    (tmp_path / "isthmus.toml").write_text(
+        f'[record]\nshare = 1.0\n[adopted.old]\ndocument = "old.json"\nurl = "{where}"\nsecret = "OLD_KEY"\n'
+    )
+    listens = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = listens.sockets[0].getsockname()[1]
+    listens.close()
+    environment = {**os.environ, "ISTHMUS_DATABASE_URL": database_url, "OLD_KEY": OLD_KEY}
+    with (tmp_path / "log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "isthmus.cli", "serve", "--port", str(port), "--workers", "1",
+            cwd=tmp_path, env=environment, stdout=log, stderr=log,
+        )  # fmt: skip
+    base = f"http://127.0.0.1:{port}"
+
+    async def is_ready() -> bool:
+        assert process.returncode is None, (tmp_path / "log").read_text()
+        async with httpx.AsyncClient() as client:
+            with suppress(httpx.TransportError):
+                return (await client.get(f"{base}/ready")).status_code == 200
+        return False
+
+    await until(is_ready, "that the server is ready")
+    yield Served(base, database_url, tmp_path / "log", asked, {"the old service's key": OLD_KEY})
+    process.terminate()
+    await process.wait()
+    service.close()
+
+
+async def _call(served: Served, authorization: str) -> None:
+    """Have calls answered, explained, refused and failed with a credential."""
+    known = {"authorization": authorization, "isthmus-explain": "true"}
+    async with httpx.AsyncClient(base_url=served.base, headers=known, timeout=60) as client:
+        for name, ask in (
+            ("old.get-item", {"id": "1"}),
+            ("old.get-item", {"id": "broken"}),
+            ("pricing.quote", {"currency": "EUR", "lines": [{"sku": NO_SECRET, "quantity": 1}]}),
+            ("pricing.put-prices", {"prices": "none"}),
+            ("order.get-order", {}),
+        ):
+            answer = await client.post(f"/v1/{name}", json=ask)
+            served.answers.append(answer.text + str(answer.headers))
+
+
+async def _signs_in(served: Served) -> None:
+    """Have somebody come by a link, take a password and a second factor, mistype it, and come back with a code."""
+    console = f"{served.base}/console"
+    link = await sign_in_link(served.url)
+    origin = {"origin": served.base}
+    async with httpx.AsyncClient(headers=origin, follow_redirects=True, timeout=60) as browser:
+        served.planted["the link"] = link.rpartition("=")[2]
+        served.answers.append((await sign_in(browser, console, link)).text)
+        page = (await browser.get(f"{console}/account")).text
+        form = {"act": "password", "new": PASSWORD}
+        served.answers.append((await browser.post(f"{console}/account", data=form)).text)
+        secret = re.findall(r'name="secret" value="([A-Z2-7]+)"', page)[0]
+        codes = {"act": "set-codes", "secret": secret, "code": TOTP(secret).now()}
+        shown = (await browser.post(f"{console}/account", data=codes)).text
+        recovery = re.findall(r"<code>((?:[0-9a-f]{5}-){3}[0-9a-f]{5})</code>", shown)
+        served.planted |= {"the second factor": secret, "a recovery code": recovery[0]}
+        served.planted |= {f"cookie {one.name}": one.value or "" for one in browser.cookies.jar}
+        for path in ("calls", "audit", "people", "account"):
+            served.answers.append((await browser.get(f"{console}/{path}")).text)
+    async with httpx.AsyncClient(headers=origin, follow_redirects=True, timeout=60) as browser:
+        for password in (WRONG_PASSWORD, PASSWORD):
+            form = {"address": "owner", "password": password}
+            served.answers.append((await browser.post(f"{console}/sign-in", data=form)).text)
+        served.planted |= {f"half a cookie {one.name}": one.value or "" for one in browser.cookies.jar}
+    served.planted |= {"the password": PASSWORD, "a mistyped password": WRONG_PASSWORD}
+
+
+async def test_what_was_planted_is_nowhere(served: Served, database: Database) -> None:
+    key = await create_client(database, "north", "erp")
+    served.planted["a key"] = key
+    served.planted["a key that is none"] = "isth_" + "c4n4ry" * 7 + "x"
+    async with httpx.AsyncClient(base_url=served.base, auth=("north/erp", key)) as client:
+        found = await client.post("/oauth/token", data={"grant_type": "client_credentials"})
+        document = (await client.get("/.well-known/oauth-authorization-server")).json()
+        if found.status_code != 200:
+            found = await client.post(document["token_endpoint"], data={"grant_type": "client_credentials"})
+    served.planted["a token"] = found.json()["access_token"]
+    for one in ("a key", "a key that is none", "a token"):
+        await _call(served, f"Bearer {served.planted[one]}")
+    await _call(served, "Basic " + base64.b64encode(f"erp:{key}".encode()).decode())
+    await _signs_in(served)
+
+    async def is_recorded() -> bool:
+        async with database.platform() as session:
+            return await session.fetch_value("select count(*) > 3 from runtime.recorded_call")
+
+    await until(is_recorded, "that calls are recorded")
+    assert any(f"Bearer {OLD_KEY}" in one for one in served.asked), "the old service was given its key"
+    log = await asyncio.to_thread(served.log.read_text)
+    assert "Application startup complete" in log
+    tables = await served.tables()
+    assert "runtime.recorded_call" in {where for where, text in tables if NO_SECRET in text}
+    shown = [("an answer", text) for text in served.answers if "recovery" not in text]
+    assert served.left_in([("the log", log), *tables, *shown]) == []
+    assert len(served.planted) >= 10
