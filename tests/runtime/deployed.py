@@ -7,6 +7,7 @@ from pathlib import Path
 from isthmus.kernel import Caller, Platform, ports
 from isthmus.manifest.actions import Doer
 from isthmus.runtime.deploy import deploy
+from isthmus.runtime.deploy.context import Replay
 from isthmus.runtime.deploy.follower import Follower
 from isthmus.runtime.deploy.guardrails import RolloutMonitor
 from isthmus.store import Database
@@ -128,7 +129,7 @@ class Node:
 
 
 def deploy_context(
-    database: Database, cache: Path, replay: deploy.Replay | None = None, journal: ports.Journal | None = None
+    database: Database, cache: Path, replay: Replay | None = None, journal: ports.Journal | None = None
 ) -> deploy.DeployContext:
     return deploy.DeployContext(
         database=database, release=shipped.build([]), cache=cache, replay=replay, journal=journal
