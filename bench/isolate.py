@@ -92,7 +92,7 @@ async def read_tier(ask: Ask, ctx: Context) -> Tier:
 class NoStore:
     """Enough for what reads nothing."""
 
-    def read(self, front_end: str) -> NoStore:
+    def read(self, front_end: str, parts: str) -> NoStore:
         return self
 
     async def close(self) -> None: ...

@@ -207,10 +207,10 @@ class _NoSession:
 class _NoStore:
     """Answers at once and keeps nothing: what is left is the pipeline."""
 
-    def read(self, front_end: str) -> Any:
+    def read(self, front_end: str, parts: str) -> Any:
         return _NoSession()
 
-    async def write(self, front_end: str, claim: object) -> Any:
+    async def write(self, front_end: str, claim: object, parts: str) -> Any:
         return _NoSession()
 
 

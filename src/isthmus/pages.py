@@ -45,8 +45,11 @@ class Client(Protocol):
         """Return as whom this calls at a front end, or everywhere (`*`)."""
         ...
 
-    async def check(self, action: Any, front_end: str = "*") -> None:
-        """Raise NotPermitted where who is signed in may not do an `isthmus.manifest.actions.Action` there."""
+    async def check(self, action: Any, front_end: str = "*") -> str:
+        """Return the parts of a front end that who is signed in is confined to there; nothing: to none.
+
+        Raise NotPermitted where they may not do an `isthmus.manifest.actions.Action` there.
+        """
         ...
 
     def new_id(self) -> str:

@@ -32,6 +32,8 @@ SENTENCES = {
     "record import": "one sentence about what it did",
     "client create": "it prints a key",
     "client revoke": "one sentence about what it did",
+    "security share": "one sentence about what it did",
+    "security end-share": "one sentence about what it did",
     "new platform": "it makes files",
     "new front-end": "it makes files",
     "new pack": "it makes files",

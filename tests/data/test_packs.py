@@ -12,6 +12,7 @@ from isthmus.data.answers.metrics import Metrics
 from isthmus.data.answers.receipt import Receipts
 from isthmus.data.checks import lock as locks
 from isthmus.data.checks.metamorphic import broken
+from isthmus.data.errors import NotAnswered
 from isthmus.data.exchange.graduate import Postgres, acceptance, compare
 from isthmus.data.lake.lake import Lake
 from isthmus.data.lake.landing import Lander
@@ -21,6 +22,7 @@ from isthmus.data.platform import open_platform
 from isthmus.data.privacy import policy
 from isthmus.data.query.proof import Proofs
 from isthmus.flows.after_sale.pack import AFTER_SALE
+from isthmus.manifest.parts import rows_of
 from isthmus.markings import Where
 from isthmus.packs.catalog import entities as catalog
 from isthmus.packs.fulfilment import entities as fulfilment
@@ -149,6 +151,28 @@ async def test_a_basket_is_what_is_paid_at_once_and_a_discount_is_what_is_below_
     assert row("order.list-sales", "order.ruled-sales", "order.discounts", "order.below-list") == (3100, 2930, 30, 200)
     assert row("order.discount-share") == (pytest.approx(200 / 3100),)
     assert row("order.buyers", "order.returning-buyers", "order.returning-share") == (2, 0, 0)  # parts of one basket
+
+
+async def test_a_sellers_people_are_answered_about_their_own_lines_whatever_they_ask(
+    empty_url: str, tmp_path: Path
+) -> None:
+    metrics = await _landed(empty_url, tmp_path, ROWS + PART_OF_A_BASKET)
+    other = policy.of_parts(metrics.model, "north", "seller/other", rows_of(shipped.PACKS, "seller/other"))
+
+    def rows(name: str, **ask: Any) -> list[tuple[object, ...]]:
+        return [tuple(row.values()) for row in metrics.ask(Ask(metrics=(name,), **ask), other).rows]
+
+    assert rows("order.line-sales") == [(800,)]
+    assert rows("order.line-sales", by=("order.line.seller",)) == [("other", 800)]
+    assert rows("order.units", by=("time:month",)) == [(date(2030, 2, 1), 1)]
+    for seller in ("own", "nobody"):
+        theirs = (Where("order.line.seller", "=", seller),)
+        assert rows("order.line-sales", where=theirs) == rows("order.line-sales", where=(Where("sku", "=", "none"),))
+    for name in ("order.sales", "order.orders", "member.members", "payment.net"):
+        with pytest.raises(NotAnswered, match="does not open"):
+            rows(name)
+    with pytest.raises(NotAnswered, match="does not open"):
+        rows("order.line-sales", by=("member.membership.tier",))
 
 
 WITHIN = "sku>product_id>category>~catalog.within.category>catalog.within.code"

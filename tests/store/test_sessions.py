@@ -340,20 +340,24 @@ async def ordinary_owner(server_url: str) -> AsyncGenerator[tuple[asyncpg.Connec
         await admin.close()
 
 
-def _grant(admin: asyncpg.Connection, owner: str) -> str:
+def _grant(admin: asyncpg.Connection, owner: str, role: str = "isthmus_app") -> str:
     """Return what an administrator has to say, in the words of his server."""
-    return for_server(f"grant isthmus_app to {owner} with set true", admin.get_server_version().major)
+    return for_server(f"grant {role} to {owner} with set true", admin.get_server_version().major)
 
 
 async def test_an_owner_who_may_not_act_for_calls_is_told_what_to_ask_for(server_url: str, database_url: str) -> None:
     async with ordinary_owner(server_url) as (admin, owner, url):
         with pytest.raises(errors.Fault, match=_grant(admin, owner)):
             await migrate(url)
+        await admin.execute(_grant(admin, owner))
+        with pytest.raises(errors.Fault, match=_grant(admin, owner, "isthmus_part_write")):
+            await migrate(url)
 
 
 async def test_an_owner_who_is_no_superuser_serves_under_the_same_wall(server_url: str, database_url: str) -> None:
     async with ordinary_owner(server_url) as (admin, owner, url):
-        await admin.execute(_grant(admin, owner))
+        for role in ("isthmus_app", "isthmus_part", "isthmus_part_write"):
+            await admin.execute(_grant(admin, owner, role))
         await migrate(url)
         async with await Database.open(url) as database:
             writing = await database.write("north", ports.Claim(key="k", capability="a.b", ask_hash="a1"))

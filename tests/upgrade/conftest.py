@@ -9,7 +9,8 @@ import pytest
 
 from .snapshot import PREVIOUS
 
-ROLES = ("isthmus_app", "isthmus_fe_fresh")  # of the whole server, so a dump of a database has none
+# Of the whole server, so a dump of a database has none.
+ROLES = ("isthmus_app", "isthmus_part", "isthmus_part_write", "isthmus_fe_fresh")
 MAKE_ROLE = """
 do $$ begin create role {} nologin nosuperuser nocreatedb nocreaterole nobypassrls;
 exception when duplicate_object or unique_violation then null; end $$"""

@@ -40,7 +40,7 @@ class Client:
         return self.platform.release
 
     def users(self, name: str) -> list[str]:
-        """Return the front ends that may use a capability and at which who asks has a role, by code."""
+        """Return the front ends that may use a capability and at which who asks has something to do, by code."""
         return [code for code in sorted(self.release.lines) if self.may(code, name)]
 
     def may(self, front_end: str, name: str) -> bool:
@@ -53,21 +53,27 @@ class Client:
     def is_at(self, front_end: str) -> bool:
         """Say whether who asks has anything to do at a front end."""
         person = ACTING.get()
-        return not person.name or bool(person.roles_at(front_end))
+        return not person.name or bool(person.roles_at(front_end) or person.relations.get(front_end))
 
     def caller(self, front_end: str) -> Caller:
         """Return as whom this calls at a front end, or everywhere (`*`)."""
         person = ACTING.get()
         roles = person.roles_at(front_end)
-        return Caller(front_end=front_end, client=CLIENT, via=CLIENT, person=person.name, roles=roles)
+        held = person.relations.get(front_end, ())
+        return Caller(
+            front_end=front_end, client=CLIENT, via=CLIENT, person=person.name, roles=roles, relations=held
+        )  # fmt: skip
 
     def doer(self, front_end: str = EVERYWHERE) -> Doer:
         """Return who does what is no call, at a front end or everywhere, for the journal."""
         return Doer(caller=self.caller(front_end), journal=self.platform.journal)
 
-    async def check(self, action: Action | Capability[Any, Any], front_end: str = EVERYWHERE) -> None:
-        """Raise NotPermitted where who asks may not do this at a front end, or everywhere."""
-        await actions.check(self.platform, self.caller(front_end), action)
+    async def check(self, action: Action | Capability[Any, Any], front_end: str = EVERYWHERE) -> str:
+        """Return the parts of a front end that who asks is confined to as they do this; nothing: to none.
+
+        Raise NotPermitted where they may not do it there, or everywhere.
+        """
+        return await actions.check(self.platform, self.caller(front_end), action)
 
     async def is_allowed(self, action: Action | Capability[Any, Any], front_end: str = EVERYWHERE) -> bool:
         """Say whether who asks may do this at a front end, or everywhere."""

@@ -242,7 +242,7 @@ async def _check(page: Page, client: Client, front_end: str) -> None:
     """Raise NotPermitted where a page is not for who asks."""
     if page.action is None:
         return
-    elsewhere = ACTING.get().roles if page.is_anywhere else ()
+    elsewhere = ACTING.get().places if page.is_anywhere else ()
     for code in elsewhere:
         if await client.is_allowed(page.action, code):
             return

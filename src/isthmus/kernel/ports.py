@@ -120,12 +120,15 @@ class Stepping(Session, Protocol):
 class Store(Protocol):
     """Where rows, events and idempotency records live."""
 
-    def read(self, front_end: str) -> Session:
-        """Return a session that takes a connection with its first statement only."""
+    def read(self, front_end: str, parts: str) -> Session:
+        """Return a session that takes a connection with its first statement only.
+
+        parts: of the front end, to which its rows are confined; nothing: to none of them.
+        """
         ...
 
-    async def write(self, front_end: str, claim: Claim | None) -> Writing:
-        """Begin a transaction and claim the key.
+    async def write(self, front_end: str, claim: Claim | None, parts: str) -> Writing:
+        """Begin a transaction, confined to parts of the front end, and claim the key.
 
         Raises AlreadyAnswered where the key has been answered for the same ask, and KeyReused where it
         belongs to another one. Of two at once, the second waits until the first has ended.
@@ -144,8 +147,11 @@ class Store(Protocol):
 class Guard(Protocol):
     """Says who may call what. A platform without one lets each caller do what its front end uses."""
 
-    async def check(self, caller: Any, capability: Any, settings: Mapping[str, str]) -> None:
-        """Raise NotPermitted where a `Caller` may not call a `Capability` of a front end that has these settings."""
+    async def check(self, caller: Any, capability: Any, settings: Mapping[str, str]) -> str:
+        """Return to which parts of the front end a call is confined: `seller/17 seller/18`; nothing: to none.
+
+        Raise NotPermitted where a `Caller` may not call a `Capability` of a front end that has these settings.
+        """
         ...
 
 

@@ -34,6 +34,7 @@ from .kept import Gives, Personal
 from .kept import Keeps as Keeps  # what a pack keeps of persons
 from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
+from .parts import Within
 from .rehearsal import Rehearsal
 from .sites import Site
 from .steps import Paid, Step
@@ -150,10 +151,7 @@ class ProviderType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
-    """Work of a pack over all front ends, again and again in every server process: it must be safe in several at once.
-
-    run: is given the resource of the kind `of`, which a pack of the platform makes.
-    """
+    """Work over all front ends, again and again in every server process, on a resource; it must be safe in several."""
 
     name: str
     every_s: float
@@ -166,9 +164,11 @@ class FrontEndCheck:
     """What a pack has to say about a front end before it is deployed, and when a server starts with it.
 
     problems: is given the front end and all packs, and yields what is wrong, each with what to write.
+    is_of_each_server: each asks again as it loads a version, and goes on with the one before where something is.
     """
 
     problems: Callable[[FrontEnd, Sequence[Pack]], Iterable[str]]
+    is_of_each_server: bool = False
 
 
 class Opened(Protocol):
@@ -264,7 +264,7 @@ class Search:
 
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Gives, Commands, Page, Search, Headlines, Growing, Files,
-    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn, Step, Paid, Idempotent,
+    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn, Step, Paid, Within, Idempotent,
 )  # fmt: skip
 
 

@@ -43,6 +43,9 @@ CARE: Final = Action("data.write", Effect.WRITE, "Land and check data, and decid
 READ_EVENTS: Final = Action("events.read", Effect.READ, "Read the feed of events, and say how far a group is.")
 READ_FIGURES: Final = Action("metrics.read", Effect.READ, "Scrape the figures of the platform, of all front ends.")
 READ_PEOPLE: Final = Action("people.read", Effect.READ, "See who of staff may sign in, and as what.")
+SHARE: Final = Action(
+    "people.share", Effect.WRITE, "Give somebody a role of an order, a seller or a front end for a time."
+)
 ADMINISTER: Final = Action("people.write", Effect.WRITE, "Invite people, give and take roles, sign others out.")
 READ_PERSONAL: Final = Action("persons.read", Effect.READ, "See which personal data is kept, why, and who reads it.")
 EXPORT_PERSON: Final = Action("persons.export", Effect.WRITE, "Take out all that is kept of a person.")
@@ -51,7 +54,7 @@ REVEAL_PERSONAL: Final = Action("persons.reveal", Effect.WRITE, "See a page once
 
 ACTIONS: Final = (
     LOOK, READ_CALLS, READ_DEPLOYS, DEPLOY, RESEND, WITHDRAW, ASK, CARE, READ_EVENTS, READ_FIGURES,
-    READ_PEOPLE, ADMINISTER, READ_PERSONAL, EXPORT_PERSON,
+    READ_PEOPLE, SHARE, ADMINISTER, READ_PERSONAL, EXPORT_PERSON,
     SEE_PERSONAL, REVEAL_PERSONAL,
 )  # fmt: skip
 
@@ -83,8 +86,12 @@ class Doer:
                 await self.note(session, act, said or {}, slug)
 
 
-async def check(platform: Platform, caller: Caller, action: Action | Capability[Any, Any]) -> None:
-    """Raise NotPermitted where the platform's policies, or those of the caller's front end, do not permit it."""
-    if platform.guard is not None:
-        line = platform.release.lines.get(caller.front_end)
-        await platform.guard.check(caller, action, line.front_end.settings if line else {})
+async def check(platform: Platform, caller: Caller, action: Action | Capability[Any, Any]) -> str:
+    """Return the parts of the front end that it is confined to; nothing: to none.
+
+    Raise NotPermitted where the platform's policies, or those of the caller's front end, do not permit it.
+    """
+    if platform.guard is None:
+        return ""
+    line = platform.release.lines.get(caller.front_end)
+    return await platform.guard.check(caller, action, line.front_end.settings if line else {})

@@ -18,6 +18,7 @@ from isthmus.personal import Pseudonyms, personal_marks
 
 from . import masks
 from .actions import REVEAL_PERSONAL, SEE_PERSONAL, Doer, check
+from .parts import roles_held
 
 if TYPE_CHECKING:
     from isthmus.store import Database
@@ -59,7 +60,7 @@ class ViewsByPurpose:
         Raises BadAsk for what is masked and sent back, and NotPermitted where they may not reveal what they want to.
         """
         # Without policies a key that was made for a purpose is held to it all the same.
-        if (caller.person or platform.guard is not None) and await _may(platform, caller, SEE_PERSONAL):
+        if (caller.person or platform.guard is not None) and await _sees(platform, caller, capability):
             return None
         if masks.DOTS.encode() in ask or masks.ESCAPED in ask:
             raise errors.BadAsk(
@@ -74,7 +75,7 @@ class ViewsByPurpose:
             line = platform.release.lines.get(caller.front_end)
             own: masks.Own = line.front_end.attributes if line else {}
             found = msgspec.json.decode(answer)
-            view, pseudonyms = masks.view_of(caller.roles), _pseudonyms(platform, caller.front_end)
+            view, pseudonyms = masks.view_of(roles_held(caller)), _pseudonyms(platform, caller.front_end)
             shown = masks.shown(found, capability.answer, own, view, pseudonyms)
             if shown == found:
                 return answer
@@ -95,6 +96,16 @@ def _pseudonyms(platform: Platform, front_end: str) -> masks.Hide | None:
     """Return what makes pseudonyms that are the same for the same at one front end, and of nobody at another."""
     made = cast("Pseudonyms | None", platform.resources.get(Pseudonyms))
     return made and (lambda text, kind: made.of(f"{front_end}\0{text.strip()}", kind))
+
+
+async def _sees(platform: Platform, caller: Caller, capability: Capability[Any, Any]) -> bool:
+    """Say whether somebody may see all that this answers: who may in a part of a front end sees no more than it."""
+    try:
+        seen = await check(platform, caller, SEE_PERSONAL)
+        called = {*(await check(platform, caller, capability)).split()} if seen else set[str]()
+        return not seen or (bool(called) and called <= {*seen.split()})
+    except errors.NotPermitted:
+        return False
 
 
 async def _may(platform: Platform, caller: Caller, action: Any) -> bool:

@@ -15,15 +15,24 @@ from .actions import EVERYWHERE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody who is signed in. name: as policies and the journal name them; roles: by front end, `*` for all."""
+    """Somebody who is signed in. name: as policies and the journal name them; roles: by front end, `*` for all.
+
+    relations: by front end, what they were given of a part of it, or of all of it for a time (parts.py).
+    """
 
     name: str
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    relations: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def roles_at(self, front_end: str) -> tuple[str, ...]:
         """Return the roles at a front end: those of the platform too."""
         own = self.roles.get(front_end, ()) if front_end != EVERYWHERE else ()
         return tuple(dict.fromkeys((*self.roles.get(EVERYWHERE, ()), *own)))
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Return where they hold anything: front ends, and `*`."""
+        return tuple(dict.fromkeys((*self.roles, *self.relations)))
 
 
 class SignIn(Protocol):

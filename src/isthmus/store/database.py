@@ -21,7 +21,16 @@ from isthmus.kernel import errors, ports
 from .connecting import Pool
 from .connections import Connections
 from .sagas import FIND_SAGA, PREPARE_SAGAS, Step, standing
-from .session import PREPARE_COMMIT, Reading, Statements, TenantConnection, Transaction, Write, checked_code, digest_of
+from .session import (
+    PREPARE_COMMIT,
+    Reading,
+    Statements,
+    TenantConnection,
+    Transaction,
+    Write,
+    digest_of,
+)
+from .tenant import checked_code, checked_parts
 
 CONNECTIONS_MAX: Final = 16  # two per core serve most; more connections only wait for each other
 PLATFORM_CONNECTIONS_MAX: Final = 4
@@ -107,16 +116,20 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def read(self, front_end: str) -> Reading:
-        """Return a session that takes a connection with its first statement; the database refuses it any write."""
-        return Reading(self._calls.take, self._calls.give, checked_code(front_end))
+    def read(self, front_end: str, parts: str = "") -> Reading:
+        """Return a session that takes a connection with its first statement; the database refuses it any write.
 
-    async def write(self, front_end: str, claim: ports.Claim | None) -> Write:
-        """Begin a transaction and claim the key, in one round trip.
+        parts: of the front end, such as `seller/17`: then it sees rows that are within them, and no other table.
+        """
+        return Reading(self._calls.take, self._calls.give, checked_code(front_end), checked_parts(parts))
+
+    async def write(self, front_end: str, claim: ports.Claim | None, parts: str = "") -> Write:
+        """Begin a transaction and claim the key, in one round trip; parts: of the front end, that it is confined to.
 
         Raises AlreadyAnswered, KeyReused; and Unavailable where no connection is free in time.
         """
-        writing = Write(self._calls.take, self._calls.give, checked_code(front_end), claim, self._announce_events)
+        calls, code = self._calls, checked_code(front_end)
+        writing = Write(calls.take, calls.give, code, claim, self._announce_events, checked_parts(parts))
         await writing.begin()
         return writing
 

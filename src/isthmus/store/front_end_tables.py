@@ -26,7 +26,6 @@ T = TypeVar("T")
 Connection = PoolConnectionProxy
 Run = Callable[[str, Callable[[Connection], Awaitable[Any]]], Awaitable[Any]]
 
-_BACK: Final = "set role isthmus_app"
 _NO_ROLE: Final = (asyncpg.InvalidParameterValueError, asyncpg.UndefinedObjectError)
 _LEAVES: Final = re.compile(r"\b(set|reset)\b[^;]*\b(role|authorization)\b|\bsecurity\s+definer\b", re.IGNORECASE)
 
@@ -68,11 +67,12 @@ def _leaving(folder: Path) -> str:
 class Own:
     """A session that runs each statement as the front end's own role, on the connection of the session under it."""
 
-    def __init__(self, under: ports.Session, run: Run, front_end: str) -> None:
+    def __init__(self, under: ports.Session, run: Run, front_end: str, back: str) -> None:
         self._under = under
         self._run = run
         self._front_end = front_end
         self._take = f'set role "{role_of(front_end)}"'
+        self._back = f"set role {back}"
 
     async def fetch(self, sql: str, *args: object) -> Sequence[ports.Row]:
         return await self._as_own(sql, lambda connection: connection.fetch(sql, *args))
@@ -117,15 +117,15 @@ class Own:
             try:
                 return await statement(connection)
             finally:
-                await _give_back(connection)
+                await _give_back(connection, self._back)
 
         return await self._run(sql, run)
 
 
-async def _give_back(connection: Connection) -> None:
-    """Take the calls' role again. A connection of which that is not known is lost: it must serve nobody else."""
+async def _give_back(connection: Connection, back: str) -> None:
+    """Take the call's role again. A connection of which that is not known is lost: it must serve nobody else."""
     try:
-        await connection.execute(_BACK)
+        await connection.execute(back)
     except asyncpg.InFailedSQLTransactionError:
         pass  # the rollback that follows takes the role back as well
     except BaseException:

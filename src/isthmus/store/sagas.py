@@ -15,7 +15,8 @@ import asyncpg
 from isthmus.kernel import ports
 
 from .errors import said
-from .session import Connection, Give, Take, Write, answered, events_text, lock_number, set_tenant
+from .session import Connection, Give, Take, Write, answered, events_text, lock_number
+from .tenant import set_tenant
 from .written_out import execute, literal
 
 TRIES_MAX: Final = 10  # of going on with one saga: then it is for a person, and the doctor says so
@@ -110,7 +111,9 @@ class Step(Write):
         except asyncpg.PostgresError as moved:
             if said(moved, "sqlstate") != _MOVED:
                 raise
-            await connection.execute(f"rollback; {set_tenant(self._front_end)}")  # the rollback took it back
+            await connection.execute(
+                f"rollback; {set_tenant(self._front_end, self._tenant)}"
+            )  # the rollback took it back
             self._tenant.code = self._front_end
             row = await connection.fetchrow(FIND_SAGA, self._digest, self._front_end)
             raise standing(row, self._saga.claim) from None

@@ -2,7 +2,8 @@
 
 The front end is a setting of the connection (`isthmus.front_end`), which row-level security reads. A connection
 remembers which one it is set to, so setting it costs a round trip only where it differs; in a transaction it
-goes along with BEGIN.
+goes along with BEGIN. Who is confined to parts of a front end has another role for as long, and the parts in a setting
+beside it (tenant.py).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from isthmus.kernel import errors, ports
 
 from .errors import translated
 from .front_end_tables import Own
+from .tenant import PART_READS, PART_WRITES, ROLE, Tenant, set_tenant
 from .watched import METER, noted
 from .written_out import called, execute, literal
 
@@ -31,7 +33,6 @@ STATEMENTS_REMEMBERED: Final = 4096  # texts already checked: more than all pack
 
 T = TypeVar("T")
 
-_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _OUTLIVES: Final = re.compile(
     r"^\s*(set|reset|discard|listen|begin|start|commit|end|rollback|abort|savepoint|release|prepare|declare|load)\b"
     r"|\bset_config\s*\(|\bpg_(try_)?advisory_lock(_shared)?\s*\(|\bcreate\s+(local\s+)?temp",
@@ -75,17 +76,6 @@ class TenantConnection(asyncpg.Connection):
 
     def get_reset_query(self) -> str:
         return ""
-
-
-class Tenant:
-    """The front end that the server has a connection set to; nothing where that is not known."""
-
-    __slots__ = ("code", "is_given_up", "watcher")
-
-    def __init__(self) -> None:
-        self.code = ""
-        self.is_given_up = False  # while it was made ready: it may be in a transaction that the client knows nothing of
-        self.watcher: Any = None  # what hears of each statement of the call that has the connection
 
 
 Connection = PoolConnectionProxy
@@ -172,19 +162,21 @@ class Statements:
 class Reading(Statements):
     """Statements for one front end, each seeing what is committed when it starts."""
 
-    def __init__(self, take: Take, give: Give, front_end: str) -> None:
+    def __init__(self, take: Take, give: Give, front_end: str, parts: str = "") -> None:
         super().__init__(take, give)
         self._front_end = front_end
+        self._parts = parts
+        self._code = f"{front_end} {parts}" if parts else front_end
 
     def own(self) -> ports.Session:
-        return Own(self, self._run, self._front_end)
+        return Own(self, self._run, self._front_end, PART_READS if self._parts else ROLE)
 
     async def _make_ready(self, connection: Connection) -> None:
         tenant: Tenant = connection.tenant
-        if tenant.code != self._front_end:
+        if tenant.code != self._code:
             tenant.code = ""  # a cut statement leaves it unknown
-            await connection.execute(set_tenant(self._front_end))
-            tenant.code = self._front_end
+            await connection.execute(set_tenant(self._front_end, tenant, self._parts, PART_READS))
+            tenant.code = self._code
 
 
 class Transaction(Statements):
@@ -268,17 +260,25 @@ class Write(Transaction):
     """
 
     def __init__(
-        self, take: Take, give: Give, front_end: str, claim: ports.Claim | None, announce: Callable[[], None]
+        self,
+        take: Take,
+        give: Give,
+        front_end: str,
+        claim: ports.Claim | None,
+        announce: Callable[[], None],
+        parts: str = "",
     ) -> None:
         super().__init__(take, give)
         self._front_end = front_end
+        self._parts = parts
+        self._code = f"{front_end} {parts} " if parts else front_end  # not as it is to read
         self._claim = claim
-        self._digest = digest_of(front_end, claim.key) if claim else ""
+        self._digest = digest_of(self._code, claim.key) if claim else ""  # nobody else's key gives its answer
         self._announce = announce
         self._tenant = Tenant()
 
     def own(self) -> ports.Session:
-        return Own(self, self._run, self._front_end)
+        return Own(self, self._run, self._front_end, PART_WRITES if self._parts else ROLE)
 
     async def begin(self) -> None:
         """Begin and claim now. Raises AlreadyAnswered and KeyReused."""
@@ -295,7 +295,7 @@ class Write(Transaction):
         await self._done(events)
 
     async def _done(self, events: Sequence[ports.EventRow]) -> None:
-        self._tenant.code = self._front_end
+        self._tenant.code = self._code
         await self.close()
         if events:
             self._announce()
@@ -313,10 +313,10 @@ class Write(Transaction):
     def _begin_text(self, connection: Connection) -> str:
         """Return what begins the transaction, and sets the front end where the connection is at another."""
         self._tenant = connection.tenant
-        if self._tenant.code == self._front_end:
+        if self._tenant.code == self._code:
             return _BEGIN_WRITE
         self._tenant.code = ""  # known again when it commits: a rollback takes the setting back
-        return f"{_BEGIN_WRITE}; {set_tenant(self._front_end)}"
+        return f"{_BEGIN_WRITE}; {set_tenant(self._front_end, self._tenant, self._parts, PART_WRITES)}"
 
     async def _make_ready(self, connection: Connection) -> None:
         opening = self._begin_text(connection)
@@ -345,18 +345,6 @@ def answered(claim: ports.Claim, row: ports.Row) -> Exception:
         remedy="send a new key with a new ask, or the first ask with this key",
         path="Idempotency-Key",
     )
-
-
-def set_tenant(front_end: str) -> str:
-    """Return what sets a connection to a front end, for row-level security."""
-    return f"set isthmus.front_end = '{front_end}'"
-
-
-def checked_code(front_end: str) -> str:
-    """Return a front end's code, which may stand in a statement as it is. Raises Fault for any other text."""
-    if not _CODE.fullmatch(front_end):
-        raise errors.Fault(f"{front_end!r} is no code of a front end", remedy="use 1 to 100 letters, digits and . _ -")
-    return front_end
 
 
 def digest_of(front_end: str, key: str) -> str:

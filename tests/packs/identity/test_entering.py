@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyotp.totp import TOTP
 
+from isthmus.kernel import Caller, FrontEnd, Platform, ports
+from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.identity import api, rules
 from isthmus.packs.identity.service import entering, passwords
 from isthmus.packs.identity.service.entering import Browser, Entered
 from isthmus.packs.identity.service.staff import Staff
 from isthmus.packs.identity.service.vault import Vault
+from isthmus.packs.inventory import api as inventory
+from isthmus.packs.inventory.pack import PACK as INVENTORY
+from isthmus.packs.policy.pack import PACK as POLICY
+from isthmus.packs.policy.service.policies import DEFAULT, Policies
 from isthmus.store import Database
 
 from .conftest import CLI, DESK, PASSWORD, Office
@@ -248,3 +256,30 @@ async def test_a_new_password_ends_all_other_sign_ins_and_needs_the_old_one(offi
     assert await office.staff.known(other.session) is None
     with pytest.raises(api.NotSignedIn):
         await guess(office, PASSWORD, DESK)
+
+
+async def test_a_session_that_ends_in_the_middle_of_a_call_ends_with_it(
+    office: Office, make_platform: Callable[..., Awaitable[Platform]]
+) -> None:
+    """What had begun ends as it began, with its entry in their name; with the next look they are nobody."""
+    bo = await office.hire("bo", "operator")
+    guard = Policies((INVENTORY, POLICY), [("default", DEFAULT.read_text())])
+
+    class Slow(Policies):
+        async def check(self, caller: Caller, capability: Any, settings: Mapping[str, str]) -> str:
+            parts = await guard.check(caller, capability, settings)
+            await office.staff.sign_out("bo", CLI)  # when the call is let in, and has done nothing yet
+            return parts
+
+    slow = Slow((INVENTORY, POLICY), [("default", DEFAULT.read_text())])
+    north = FrontEnd(code="north", name="N", owner="n", uses=("inventory.*",))
+    resources = {ports.Guard: slow, ports.Journal: Journal(office.database)}
+    platform = await make_platform(INVENTORY, north, resources=resources)
+    known = await office.staff.known(bo.session)
+    assert known is not None
+    caller = Caller(front_end="north", person=known.name, roles=known.roles_at("north"), via="console")
+    receive = inventory.Receive(reference="r", lines=(inventory.Receipt(sku="tea", location="shop", quantity=1),))
+    await platform.call(inventory.receive, receive, caller)
+    assert await office.staff.known(bo.session) is None
+    written = [(one["action"], one["person"], one["outcome"]) for one in await office.written()]
+    assert ("inventory.receive", "bo", "done") in written

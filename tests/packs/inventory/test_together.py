@@ -45,8 +45,8 @@ class Counting:
         self.transactions += 1
         return await self.store.write(*facts)  # pyright: ignore[reportArgumentType]
 
-    def read(self, code: str) -> object:
-        return self.store.read(code)
+    def read(self, code: str, parts: str) -> object:
+        return self.store.read(code, parts)
 
 
 async def test_64_who_want_one_sku_take_a_few_transactions_and_each_has_its_own_answer(

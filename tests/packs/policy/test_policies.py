@@ -13,8 +13,10 @@ from isthmus.packs.inventory.pack import PACK as INVENTORY
 from isthmus.packs.policy import api
 from isthmus.packs.policy.pack import PACK
 from isthmus.packs.policy.service import policies as serving
-from isthmus.packs.policy.service.policies import Policies, front_end_problems, policies_at
+from isthmus.packs.policy.service.nodes import PolicySettings, policies_at
+from isthmus.packs.policy.service.policies import Policies, front_end_problems
 from isthmus.packs.pricing.pack import PACK as PRICING
+from tests import shipped
 
 PACKS = (INVENTORY, PRICING, PACK)
 DEFAULT = ("default", serving.DEFAULT.read_text())
@@ -124,7 +126,7 @@ def test_the_companys_folder_is_read_and_adds_to_what_ships(tmp_path: Path) -> N
     (folder / "cases.txt").write_text(
         "operator may not inventory.receive on north\nclient may inventory.receive on north"
     )
-    place = Place(database=None, settings=serving.PolicySettings(), root=tmp_path, packs=PACKS)  # type: ignore[arg-type]
+    place = Place(database=None, settings=PolicySettings(), root=tmp_path, packs=PACKS)  # type: ignore[arg-type]
     assert policies_at(place).decide(person("owner"), WRITE, "north").policies == ("a.cedar#1",)
     (folder / "cases.txt").write_text("operator may inventory.receive on north")
     with pytest.raises(api.WrongPolicies, match=r"denied \(a.cedar#1\)"):
@@ -215,3 +217,68 @@ async def test_a_check_is_the_decision_the_first_time_and_ever_after(
         except errors.NotPermitted:
             allowed = False
         assert allowed is decided
+
+
+def related(*relations: str, roles: tuple[str, ...] = ()) -> api.Who:
+    return api.Who(person="ada", roles=roles, relations=relations)
+
+
+@pytest.fixture(scope="module")
+def all_of_it() -> Policies:
+    return Policies(shipped.PACKS, [DEFAULT])
+
+
+def test_a_relation_is_decided_over_its_part_and_says_which(all_of_it: Policies) -> None:
+    found = all_of_it.decide(related("operator seller/17", "support seller/18"), "order.complete-order", "market")
+    assert (found.is_allowed, found.parts) == (True, ("seller/17",))
+    assert found.policies == ("default#owners-and-operators-do-everything",)
+    read = all_of_it.decide(related("operator seller/17", "support seller/18"), "order.list-orders", "market")
+    assert read.parts == ("seller/17", "seller/18")
+
+
+def test_who_may_all_of_a_front_end_is_confined_to_no_part_of_it(all_of_it: Policies) -> None:
+    who = related("operator seller/17", roles=("support",))
+    assert all_of_it.decide(who, "order.list-orders", "market").parts == ()
+    assert all_of_it.decide(who, "order.complete-order", "market").parts == ("seller/17",)
+
+
+def test_what_is_not_answered_within_a_part_is_allowed_by_no_relation_to_one(all_of_it: Policies) -> None:
+    who = related("operator seller/17", "owner order/1")
+    allowed = {one for one in all_of_it.capabilities if all_of_it.decide(who, one, "market").is_allowed}
+    assert allowed == {name for name, kinds in all_of_it.within.items() if kinds & {"seller", "order"}}
+    assert "order.list-orders" in allowed
+
+
+def test_a_policy_names_a_seller_and_forbids_what_a_relation_would_allow() -> None:
+    forbids = """@id("17-is-suspended")
+    forbid (principal, action in Action::"write", resource == Seller::"market/17");"""
+    found = Policies(shipped.PACKS, [DEFAULT, ("company", forbids)])
+    said = found.decide(related("operator seller/17"), "order.complete-order", "market")
+    assert (said.is_allowed, said.policies) == (False, ("company#17-is-suspended",))
+    assert found.decide(related("operator seller/18"), "order.complete-order", "market").is_allowed
+    assert found.decide(related("operator seller/17"), "order.list-orders", "market").is_allowed
+
+
+def test_a_policy_about_sellers_of_what_knows_none_does_not_fit_the_schema() -> None:
+    wrong = 'permit (principal, action == Action::"payment.get-payment", resource is Seller);'
+    with pytest.raises(api.WrongPolicies, match="company"):
+        Policies(shipped.PACKS, [DEFAULT, ("company", wrong)])
+
+
+def test_relations_are_above_the_person_in_the_hierarchy_that_cedar_reads() -> None:
+    by_relation = """@id("by-this-relation")
+    permit (principal in Relation::"courier order/1", action == Action::"order.get-order", resource is Order);"""
+    found = Policies(shipped.PACKS, [("company", by_relation)])
+    assert found.decide(related("courier order/1", "courier order/2"), "order.get-order", "market").parts == (
+        "order/1",
+    )
+
+
+async def test_a_decision_ends_with_the_relation_that_it_was_made_by(all_of_it: Policies) -> None:
+    capability = all_of_it.capabilities["order.get-order"]
+    held = Caller(front_end="market", person="ada", relations=("support seller/17",))
+    for _ in range(2):
+        assert await all_of_it.check(held, capability, {}) == "seller/17"
+        with pytest.raises(api.Forbidden):
+            await all_of_it.check(held.replace(relations=()), capability, {})
+        assert await all_of_it.check(held.replace(relations=("support seller/18",)), capability, {}) == "seller/18"

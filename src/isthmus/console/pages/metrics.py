@@ -7,6 +7,7 @@ import csv
 import io
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
@@ -21,10 +22,11 @@ from isthmus.data.lake.stopping import while_wanted
 from isthmus.data.model.ask import GRAINS, Ask, read_condition
 from isthmus.data.model.model import Model
 from isthmus.data.platform import DataPlatform
-from isthmus.data.privacy.policy import Policy, of_front_end
+from isthmus.data.privacy.policy import Policy, of_front_end, of_parts
 from isthmus.kernel import errors
 from isthmus.manifest import Headlines, brought
 from isthmus.manifest.actions import ASK
+from isthmus.manifest.parts import rows_of
 from isthmus.markings import Where
 from isthmus.pages import ordered
 
@@ -34,6 +36,7 @@ from ..web import Page, render
 ROWS_MAX: Final = 500  # of the table; the file that can be downloaded has all
 SERIES_MAX: Final = 6  # of a chart: more can't be told apart
 BARS_MAX: Final = 25
+EVERYBODY: Final = "owner"  # the policy that sees all
 TEXTS_MAX: Final = 8  # conditions in one question
 
 Row = Mapping[str, Any]
@@ -60,24 +63,25 @@ class Explorer:
 
     def pages(self) -> list[Page]:
         return [
-            Page("/metrics", "Metrics", self.show, group="Data", action=ASK),
-            Page("/metrics/answer.csv", "", self.download, action=ASK),
+            Page("/metrics", "Metrics", self.show, group="Data", action=ASK, is_anywhere=True),
+            Page("/metrics/answer.csv", "", self.download, action=ASK, is_anywhere=True),
         ]
 
     async def show(self, request: Request) -> Response:
-        asked = _asked(request)
+        asked, seen = _asked(request), await self._policies()
+        asked["policy"] = asked["policy"] or next(iter(seen))
         answer: Answer | None = None
         refused: errors.IsthmusError | None = None
         units: dict[str, tuple[str, int]] = {}
         if asked["metrics"]:
             try:
-                policy = self.policy(asked["policy"])
+                policy = self._chosen(seen, asked["policy"])
                 answer = await self._answer(request, _question(asked), policy)
                 units = await asyncio.to_thread(units_of, self._data.metrics, answer, policy)
             except errors.IsthmusError as error:
                 refused = error
         rows = [_scaled(row, units) for row in answer.rows] if answer else []
-        model = self._seen(asked["policy"])
+        model = self._seen(seen.get(asked["policy"]))
         return render(
             request,
             "metrics.html",
@@ -87,7 +91,7 @@ class Explorer:
             unit_of=model.unit,
             dimensions=self._dimensions(model, asked["metrics"]),
             grains=GRAINS,
-            policies=["owner", *sorted(self._client.release.lines)],
+            policies=[*seen],
             answer=answer,
             refused=refused,
             rows=(ordered(request, rows, _columns(answer)) if answer else rows)[:ROWS_MAX],
@@ -139,8 +143,8 @@ class Explorer:
 
     async def download(self, request: Request) -> Response:
         """Return all rows of an answer as CSV, amounts in whole units of their currency."""
-        asked = _asked(request)
-        policy = self.policy(asked["policy"])
+        asked, seen = _asked(request), await self._policies()
+        policy = self._chosen(seen, asked["policy"] or next(iter(seen)))
         answer = await self._answer(request, _question(asked), policy)
         units = await asyncio.to_thread(units_of, self._data.metrics, answer, policy)
         text = io.StringIO()
@@ -166,12 +170,33 @@ class Explorer:
         self._client.release.line(name)
         return of_front_end(self._data.model, name)
 
-    def _seen(self, policy: str) -> Model:
+    async def _policies(self) -> dict[str, Policy]:
+        """Return as whom somebody may ask, by name: anybody who may ask everywhere, else where they may, as they may.
+
+        Who is confined to parts of a front end asks about the rows of those, whatever they ask.
+        """
+        if await self._client.is_allowed(ASK):
+            return {name: self.policy(name) for name in (EVERYBODY, *sorted(self._client.release.lines))}
+        found: dict[str, Policy] = {}
+        for code in self._client.front_ends():
+            with suppress(errors.NotPermitted):
+                parts = await self._client.check(ASK, code)
+                rows = rows_of(self._client.release.packs.values(), parts)
+                one = of_parts(self._data.model, code, parts, rows) if parts else self.policy(code)
+                found[one.name] = one
+        return found
+
+    def _chosen(self, seen: Mapping[str, Policy], name: str) -> Policy:
+        """Return one of the policies that somebody may ask under. Raises NotPermitted; NotFound for who may ask all."""
+        if EVERYBODY in seen:
+            return self.policy(name)
+        if (found := seen.get(name)) is None:
+            raise errors.NotPermitted(f"you may not ask as {name!r}", remedy=f"ask as {', '.join(seen)}")
+        return found
+
+    def _seen(self, policy: Policy | None) -> Model:
         """Return the model with the attributes of front ends that an asker sees; none where nobody is called so."""
-        try:
-            return self._data.metrics.seen_by(self.policy(policy))
-        except errors.IsthmusError:
-            return self._data.model
+        return self._data.metrics.seen_by(policy) if policy else self._data.model
 
     def _dimensions(self, model: Model, metrics: Sequence[str]) -> list[str]:
         """Return what the metrics can be split by: their own front end first, then all that they reach."""
@@ -198,7 +223,7 @@ def _asked(request: Request) -> dict[str, Any]:
         "from": query.get("from", ""),
         "to": query.get("to", ""),
         "where": wheres,
-        "policy": query.get("policy") or "owner",
+        "policy": query.get("policy", ""),
     }
 
 

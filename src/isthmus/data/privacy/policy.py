@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final
 
 import msgspec
 
 from isthmus.kernel import Meta, Value
-from isthmus.markings import Filter, PersonalKind, Where
+from isthmus.markings import AllOf, Filter, PersonalKind, Where
 
 from ..errors import NotAnswered
 from ..model.ask import leaves
@@ -44,7 +44,8 @@ class Policy(Value):
     `personal` are the kinds of personal data shown as they are; others leave as a keyed pseudonym, and cannot
     be filtered by. `cells_min` hides numbers that fewer people stand behind, and so many others that the hidden
     ones can't be found by subtraction; `person` is the entity counted for that, or rows where it is empty.
-    `attributes` are the front ends whose own attributes it sees; `*` is all.
+    `attributes` are the front ends whose own attributes it sees; `*` is all. `counted` are the entities whose rows
+    numbers are made of, where not those of all that it opens: others are seen only from theirs.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Policy(Value):
     cells_min: Annotated[int, Meta(ge=0, le=1_000)] = 0
     person: str = ""
     attributes: tuple[str, ...] = ()
+    counted: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -76,6 +78,22 @@ def of_front_end(model: Model, code: str, *, shared: Sequence[str] = (), cells_m
         if "front_end" in entity.fields
     }
     return Policy(name=code, opens={name: Opened() for name in shared} | own, cells_min=cells_min, attributes=(code,))
+
+
+def of_parts(model: Model, code: str, parts: str, rows: Mapping[str, tuple[str, Sequence[str]]]) -> Policy:
+    """Return the policy of who is confined to parts of a front end: numbers of rows of those parts alone.
+
+    rows: by entity, the field that says whose a row is, and the names of theirs. What such rows belong to, as a line to
+    its order, is open as they see it from their own, and counted for nobody.
+    """
+    own = Where("front_end", "=", code)
+    above = {reference.target for entity in rows for reference in model.entity(entity).references}
+    opens = {one: Opened(rows=own) for one in above if "front_end" in model.entity(one).fields}
+    opens |= {
+        entity: Opened(rows=AllOf((own, Where(f"{entity}.{field}", "in", tuple(names)))))
+        for entity, (field, names) in rows.items()
+    }
+    return Policy(name=f"{code} {parts}", opens=opens, attributes=(code,), counted=tuple(rows))
 
 
 def of_keys(model: Model, code: str) -> Policy:
@@ -111,6 +129,12 @@ def check(plan: Plan, policy: Policy) -> None:
         )
     for inner in plan.having.values():
         check(inner, policy)
+    roots = {leg.root for leg in plan.legs} | {cell.root for one in plan.metrics.values() for cell in cells(one)}
+    if policy.counted and (beyond := sorted(roots - {*policy.counted})):
+        raise NotAnswered(
+            f"policy {policy.name!r} does not open {', '.join(beyond)} to be counted",
+            remedy=f"ask for numbers of {', '.join(policy.counted)}",
+        )
     for leg in plan.legs:
         _check_entity(leg.root, policy)
         for dimension in leg.dimensions:

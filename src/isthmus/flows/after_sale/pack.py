@@ -1,7 +1,7 @@
 """The manifest of after-sale, with the condition that lies between its domains."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Personal, Step
+from isthmus.manifest import Every, Job, Personal, Step, Within
 from isthmus.markings import Conversion
 
 from . import api
@@ -15,6 +15,8 @@ AFTER_SALE = Pack(
     migrations="isthmus.flows.after_sale:migrations",
     brings=(
         Step(name="return", calls=(api.take_back, api.refund_return, api.take_hand_in, api.receive_hand_in)),
+        Within(kind="seller", capabilities=(api.ship_order,)),
+        Within(kind="order", capabilities=(api.ship_order,)),
         Personal(
             because="it is passed on to the packs that keep it",
             purposes={

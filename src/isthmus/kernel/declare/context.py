@@ -24,13 +24,15 @@ P = ParamSpec("P")
 class Caller(Value):
     """Who calls, as the credential says, never taken from an ask. is_event_triggered: the platform, with an event.
 
-    person, roles: who is signed in, and as what, where a person is. via: the way in, such as `http` or `console`.
+    person, roles: who is signed in, and as what, where a person is. relations: what they hold of single parts of the
+    front end, as the Guard reads it. via: the way in, such as `http` or `console`.
     """
 
     front_end: str
     client: str = ""
     person: str = ""
     roles: tuple[str, ...] = ()
+    relations: tuple[str, ...] = ()
     via: str = ""
     scopes: tuple[str, ...] | None = None  # capabilities the client is limited to; None: all of its front end
     trace: str = ""

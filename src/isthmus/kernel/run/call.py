@@ -96,6 +96,7 @@ class Call:
     step: StepTransaction | None = None  # it is one of a flow's, and committed with its place in the log
     is_taken_over: bool = False  # by the platform: who had called it is gone
     generator: random.Random | None = None
+    parts: str = ""  # of the front end, that the guard confines it to
 
     @property
     def id(self) -> str:

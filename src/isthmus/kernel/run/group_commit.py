@@ -66,7 +66,7 @@ class GroupCommit(Generic[A, R]):
 
     def __call__(self, call: Call) -> Coroutine[Any, Any, Answered] | None:
         """Take a call up, or give None where it goes alone."""
-        if call.claim or call.step or call.trace is not None or call.asked_ms is not None:
+        if call.claim or call.step or call.trace is not None or call.asked_ms is not None or call.parts:
             return None
         key = self._by(call.ask)
         return None if key is None else self._joined(call, (call.plan.front_end, key))
@@ -110,7 +110,7 @@ class GroupCommit(Generic[A, R]):
             return ()
         store, front_end = calls[0].platform.store, calls[0].plan.front_end
         try:
-            session = await store.write(front_end, None)
+            session = await store.write(front_end, None, "")
         except Exception as error:
             return [error] * len(calls)
         try:

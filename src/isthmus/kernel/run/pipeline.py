@@ -177,10 +177,11 @@ class Platform:
         offered = line.find(name)
         try:
             _check_permitted(line, offered, caller)
-            if self.guard is not None:
-                await self.guard.check(caller, offered.capability, line.front_end.settings)
+            parts = await self.guard.check(caller, offered.capability, line.front_end.settings) if self.guard else ""
             read = decode(ask, offered.capability.ask) if isinstance(ask, bytes) else ask
-            return await self._begun(line, offered, read, caller, now, key)
+            call = await self._begun(line, offered, read, caller, now, key)
+            call.parts = parts
+            return call
         except IsthmusError as refused:
             await self._keep_refused(offered.capability, ask, caller, call_id, refused)
             raise
@@ -218,8 +219,7 @@ class Platform:
 
     async def _answered(self, call: Call) -> Answered:
         """Run a call with all that looks on: recorder, observer, the warning of undeclared refusals."""
-        capability = call.offered.capability
-        recorder = self.recorder
+        capability, recorder = call.offered.capability, self.recorder
         if recorder and call.trace is None and recorder.wants(capability.name, call.plan.front_end):
             call.trace = _new_trace(call)
         began = time.perf_counter_ns() if self.observe else 0
@@ -238,8 +238,7 @@ class Platform:
                 self.observe(Outcome(capability=name, box=box, client=who, took_ns=took, error=error, version=version))
 
     async def _run_traced(self, call: Call, trace: Trace) -> Answered:
-        token = trace_now.set(trace)
-        began = time.perf_counter_ns()
+        token, began = trace_now.set(trace), time.perf_counter_ns()
         try:
             running = self.run(call)
             trace.answer, _ = answered = await (self.recorder.metered(trace, running) if self.recorder else running)
@@ -282,7 +281,7 @@ async def _run_twice(call: Call) -> Answered:
 
 
 async def _read(call: Call) -> Answered:
-    call.session = call.platform.store.read(call.plan.front_end)
+    call.session = call.platform.store.read(call.plan.front_end, call.parts)
     try:
         return await within(call.limit_ms / 1000, call.answering()), None
     finally:
@@ -316,7 +315,8 @@ async def write_alone(call: Call) -> Answered:
 
 
 async def _written(call: Call) -> Any:
-    call.session = call.step.open() if call.step else await call.platform.store.write(call.plan.front_end, call.claim)
+    at = (call.plan.front_end, call.claim, call.parts)
+    call.session = call.step.open() if call.step else await call.platform.store.write(*at)
     answer = await call.answering()
     await call.react()
     return answer
@@ -346,11 +346,8 @@ def _claim(offered: BoundCapability, ask: Any, key: str) -> Claim | None:
     if offered.capability.effect is Effect.READ:
         return None
     if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isprintable():
-        raise errors.BadAsk(
-            f"an Idempotency-Key of {len(key)} characters",
-            remedy=f"send 1 to {KEY_LENGTH_MAX} printable characters, such as a UUID",
-            path="Idempotency-Key",
-        )
+        remedy = f"send 1 to {KEY_LENGTH_MAX} printable characters, such as a UUID"
+        raise errors.BadAsk(f"an Idempotency-Key of {len(key)} characters", remedy=remedy, path="Idempotency-Key")
     return Claim(key=key, capability=offered.capability.name, ask_hash=hashlib.sha256(encode(ask)).hexdigest())
 
 

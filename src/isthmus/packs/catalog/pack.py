@@ -1,7 +1,7 @@
 """The manifest of the catalogue."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import DemoData, Every, Job, Page, Personal, Resource, Step
+from isthmus.manifest import DemoData, Every, Job, Page, Personal, Resource, Step, Within
 
 from . import api, entities
 from .service import assortment, changes, enrichment, exchange, finding, products, searching
@@ -15,6 +15,7 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Within(kind="seller", capabilities=(api.search, api.count_facets, api.get_product, api.publish, api.withdraw)),
         Step(name="browse", calls=(api.search, api.get_product, api.list_categories, api.list_relations)),
         Personal(
             because="what front ends say of goods is of goods, and what services found is kept without the words",
@@ -22,6 +23,20 @@ PACK = Pack(
         ),
         Resource(kind=api.SearchServices, make=api.connected, settings=api.CatalogSettings, providers="search"),
         Job(name="catalog.forget-searches", when=Every(seconds=3600), calls=api.forget_searches),
+        Page(
+            path="/goods",
+            menu="Goods",
+            at="isthmus.packs.catalog.pages.goods:show",
+            template="isthmus.packs.catalog.pages:goods.html",
+            needs=api.search,
+        ),
+        Page(
+            path="/goods",
+            at="isthmus.packs.catalog.pages.goods:withdraw",
+            template="isthmus.packs.catalog.pages:goods.html",
+            needs=api.search,
+            is_form=True,
+        ),
         Page(
             path="/product-changes",
             menu="Product changes",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import DemoData, Every, Job, Keeps, Paid, Personal, Resource, Step
+from isthmus.manifest import DemoData, Every, Job, Keeps, Page, Paid, Personal, Resource, Step, Within
 
 from . import api, entities
 from .service import delivery, forgetting, rates, shipments
+
+WITHIN = (
+    api.list_shipments, api.get_shipment, api.list_steps, api.pack, api.ship, api.deliver, api.fail, api.take_back,
+)  # fmt: skip
 
 PACK = Pack(
     name="fulfilment",
@@ -18,6 +22,22 @@ PACK = Pack(
     metrics=entities.METRICS,
     brings=(
         Paid(points=(api.delivery_fee,)),
+        Within(kind="seller", capabilities=WITHIN),
+        Within(kind="order", capabilities=WITHIN),
+        Page(
+            path="/parcels",
+            menu="Parcels",
+            at="isthmus.packs.fulfilment.pages:show",
+            template="parcels.html",
+            needs=api.list_shipments,
+        ),
+        Page(
+            path="/parcels",
+            at="isthmus.packs.fulfilment.pages:deliver",
+            template="parcels.html",
+            needs=api.list_shipments,
+            is_form=True,
+        ),
         Step(
             name="deliver",
             calls=(api.list_methods, api.list_slots, api.book_slot, api.quote_delivery, api.get_shipment),

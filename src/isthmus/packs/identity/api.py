@@ -17,6 +17,7 @@ OPERATOR: Final = "operator"
 ROLES: Final = (OWNER, OPERATOR, "support", "analyst", "auditor", "deployer")
 PASSWORD_MIN: Final = 12
 PASSWORD_MAX: Final = 1_024
+RELATIONS_MAX: Final = 200  # of one person at one front end: who needs more has a role there
 KEY_DIGITS: Final = 16  # of the SHA-256 of a public key, by which it is named
 
 Role = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,99}\Z")]
@@ -27,6 +28,25 @@ class RoleAt(Value):
 
     role: Role
     front_end: str = "*"
+
+
+class RelationAt(Value):
+    """A role of a part of a front end, `seller/17`, or of all of it, `front-end/fresh`; and until when."""
+
+    role: Role
+    front_end: str
+    part: str
+    ends_at: datetime | None = None
+
+    @property
+    def text(self) -> str:
+        """Return it as the journal has it."""
+        return f"{self.role} {self.part} at {self.front_end}"
+
+    @property
+    def until(self) -> str:
+        """Return when it ends, or nothing."""
+        return self.ends_at.isoformat() if self.ends_at else ""
 
 
 class Member(Value):
@@ -183,6 +203,63 @@ class OwnersOnly(errors.NotPermitted):
     def __init__(self, *, front_end: str) -> None:
         where = "the platform" if front_end == "*" else repr(front_end)
         super().__init__(f"only an owner of {where} gives and takes this role", remedy="ask one of them")
+
+
+class WrongPart(errors.BadAsk):
+    """There is no such part of a front end that somebody could be given."""
+
+    slug = "identity.wrong-part"
+
+    def __init__(self, *, part: str, kinds: list[str]) -> None:
+        super().__init__(
+            f"{part[:140]!r} is no part of a front end",
+            remedy=f"write a kind and a name, such as seller/17; kinds are front-end, {', '.join(kinds)}",
+            path="part",
+        )
+
+
+class NotYoursToGive(errors.NotPermitted):
+    """Somebody gives what they hold themselves, and nobody makes an owner so."""
+
+    slug = "identity.not-yours-to-give"
+
+    def __init__(self, *, role: str, front_end: str) -> None:
+        super().__init__(
+            f"the role {role!r} at {front_end!r} is not yours to give",
+            remedy="give a role that you hold there yourself, or ask an owner",
+        )
+
+
+class EndsBefore(errors.BadAsk):
+    """What is given would have ended already."""
+
+    slug = "identity.ends-before"
+
+    def __init__(self, *, ends_at: str) -> None:
+        super().__init__(f"{ends_at} is over", remedy="name a time to come, or none", path="until")
+
+
+class NoSuchRelation(errors.NotFound):
+    """Nothing that was given has this number, or it has ended."""
+
+    slug = "identity.no-such-relation"
+
+    def __init__(self, *, relation_id: int) -> None:
+        super().__init__(
+            f"nothing that was given has the number {relation_id}", remedy="see what was: isthmus security shares"
+        )
+
+
+class TooManyRelations(errors.RuleBroken):
+    """Somebody has been given more of one front end than can be looked through at each call."""
+
+    slug = "identity.too-many-relations"
+
+    def __init__(self, *, front_end: str) -> None:
+        super().__init__(
+            f"nobody is given more than {RELATIONS_MAX} parts of {front_end!r}",
+            remedy="end some, or give a role at the front end",
+        )
 
 
 class AlreadyAdministered(errors.RuleBroken):

@@ -6,6 +6,7 @@ import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
@@ -25,6 +26,7 @@ Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 
 CONSOLE: Final = "open it below the console's address, once:"
 On = Annotated[str, typer.Option("--on", help="The front end; *: all of the platform.")]
+Part = Annotated[str, typer.Option(help="A part of the front end: seller/17, order/ID.")]
 Role = Annotated[list[str], typer.Option("--role", help="A role; again for more.")]
 
 
@@ -38,10 +40,11 @@ def commands(opening: Opening) -> typer.Typer:
         _say_link(_on(opening, lambda staff: staff.first_admin(name, address, _by())))
 
     @app.command("invite")
-    def invite(name: str, address: str, role: Role, on: On = EVERYWHERE) -> None:
-        """Invite NAME, reached at ADDRESS, and print the link."""
-        roles = tuple(api.RoleAt(role=one, front_end=on) for one in role)
-        _say_link(_on(opening, lambda staff: staff.invite(name, address, roles, _by())))
+    def invite(name: str, address: str, role: Role, on: On = EVERYWHERE, part: Part = "") -> None:
+        """Invite NAME, reached at ADDRESS, and print the link; with --part to that part of the front end alone."""
+        parts = tuple(api.RelationAt(role=one, front_end=on, part=part) for one in role if part)
+        roles = tuple(api.RoleAt(role=one, front_end=on) for one in role if not part)
+        _say_link(_on(opening, lambda staff: staff.invite(name, address, roles, _by(), parts)))
 
     @app.command("sign-in-link")
     def sign_in_link(name: str) -> None:
@@ -64,6 +67,7 @@ def commands(opening: Opening) -> typer.Typer:
         """Sign NAME out everywhere, at once."""
         typer.echo(f"{_on(opening, lambda staff: staff.sign_out(name, _by()))} sign-in(s) ended")
 
+    _sharing(app, opening)
     _add_keys(app, opening)
     return app
 
@@ -129,6 +133,51 @@ def _on(opening: Opening, work: Callable[[Staff], Awaitable[T]]) -> T:
             return await work(staff_of(opened))
 
     return asyncio.run(run())
+
+
+def _sharing(app: typer.Typer, opening: Opening) -> None:
+    """Add the commands that give somebody a part of a front end, end that, and list it."""
+
+    @app.command("share")
+    def share(
+        name: str,
+        role: Annotated[str, typer.Argument(help="What they may do with it.")],
+        on: Annotated[str, typer.Option("--on", help="The front end.")],
+        part: Part = "",
+        until: Annotated[
+            datetime | None, typer.Option(help="When it ends, in UTC; without it, when it is ended.")
+        ] = None,
+    ) -> None:
+        """Give NAME a ROLE of a part of a front end, such as one order, or of all of it until a time."""
+        ends_at = until and until.replace(tzinfo=UTC)
+        one = api.RelationAt(role=role, front_end=on, part=part or f"front-end/{on}", ends_at=ends_at)
+        _on(opening, lambda staff: staff.share(name, one, _by()))
+        typer.echo(f"{name} is {role} of {one.part} at {on} {_until(ends_at)}")
+
+    @app.command("end-share")
+    def end_share(number: int) -> None:
+        """End what was given, by its NUMBER in the list of `shares`, from the next page or call on."""
+        _on(opening, lambda staff: staff.end_share(number, EVERYWHERE, _by()))
+        typer.echo(f"{number} has ended")
+
+    @app.command("shares")
+    def shares(
+        name: Annotated[str, typer.Argument(help="Of whom; of all without it.")] = "",
+        on: Annotated[str, typer.Option("--on", help="At which front end; at all without it.")] = "",
+        json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
+    ) -> None:
+        """List what was given of parts of front ends, or of whole ones for a time, and still stands."""
+        found = _on(opening, lambda staff: staff.relations(person=name, front_end=on))
+        if json:
+            typer.echo(encode(found))
+            return
+        for one in found:
+            what = f"{one.role}\t{one.part} at {one.front_end}"
+            typer.echo(f"{one.id}\t{one.person}\t{what}\t{_until(one.ends_at)}\tby {one.given_by}")
+
+
+def _until(ends_at: datetime | None) -> str:
+    return f"until {ends_at:%Y-%m-%d %H:%M} UTC" if ends_at else "until it is ended"
 
 
 def _say_link(link: str) -> None:

@@ -29,6 +29,13 @@ KEEPS = (
         hidden=("password", "totp", "totp_step"),
     ),
     Keeps(
+        table="identity.relation",
+        columns={"given_by": "name"},
+        why="who may do what with which part of a front end, and who said so",
+        until="for good: it is how somebody came to do what the audit log has",
+        whose=OF_STAFF,
+    ),
+    Keeps(
         table="identity.session",
         columns={"address": "identifier", "agent": "free-text"},
         why="to show somebody their sign-ins, and to end them",
@@ -125,6 +132,7 @@ PACK = Pack(
         ),
         Page(path="/sign-out", at=f"{PAGES}.signing_in:sign_out", template="", is_form=True),
         *both("/people", "people:show", "people:act", "people.html", menu="People", action=READ_PEOPLE),
+        *both("/shares", "shares:show", "shares:act", "shares.html", menu="Shared with people", action=READ_PEOPLE),
         *both("/account", "account:show", "account:act", "account.html", menu="My account"),
     ),
     conditions=(

@@ -2,7 +2,7 @@
 
 from isthmus.kernel import Condition, Pack
 from isthmus.language import mark
-from isthmus.manifest import Growing, Headlines, Keeps, Lines, Movements, Page, Personal, Resource, Search, Step
+from isthmus.manifest import Growing, Headlines, Keeps, Lines, Movements, Page, Personal, Resource, Search, Step, Within
 from isthmus.markings import Segment
 
 from . import api, entities
@@ -91,6 +91,8 @@ PERSONAL = Personal(
     ),
 )
 
+WITHIN = (api.get_order, api.list_orders, api.complete_order, api.get_return, api.list_returns)
+
 PACK = Pack(
     name="order",
     owner="orders",
@@ -113,6 +115,8 @@ PACK = Pack(
             complaints=(api.request_return, api.ask_hand_in),
         ),
         PERSONAL,
+        Within(kind="seller", capabilities=WITHIN, rows={"order.line": "seller"}),
+        Within(kind="order", capabilities=WITHIN),
         Headlines(metrics=("order.orders", "order.sales", "order.refunds", "order.basket-value")),
         GROWING,
         Page(

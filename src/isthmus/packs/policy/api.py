@@ -14,14 +14,22 @@ RULES = "policy.rules"  # the settings of a front end that hold its own policies
 CASES = "policy.cases"  # and what must come of them
 
 Name = Annotated[str, Meta(max_length=200)]
+RELATIONS_MAX = 200  # of one person at one front end: more is a role
+RelationName = Annotated[
+    str, Meta(max_length=240, pattern=r"^[a-z][a-z0-9-]{0,99} [a-z][a-z-]{0,31}/[!#-&(-\[\]-~]{1,100}\Z")
+]
 RoleName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[a-z][a-z0-9-]*\Z")]
 
 
 class Who(Value):
-    """A principal: a person with roles, or where no person is named a client; `is_platform` is the platform itself."""
+    """A principal: a person with roles, or where no person is named a client; `is_platform` is the platform itself.
+
+    relations: what the person holds of parts of the front end, such as `operator seller/17`.
+    """
 
     person: Name = ""
     roles: Annotated[tuple[RoleName, ...], Meta(max_length=50)] = ()
+    relations: Annotated[tuple[RelationName, ...], Meta(max_length=RELATIONS_MAX)] = ()
     client: Name = ""
     is_platform: bool = False
 
@@ -40,6 +48,7 @@ class Decision(Value):
     is_allowed: bool
     policies: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()  # policies that could not be evaluated: then nothing is allowed
+    parts: tuple[str, ...] = ()  # to which of its parts it is confined: `seller/17`; none: to no part
 
 
 class ListActions(Value):
@@ -68,6 +77,7 @@ class Principals(Value):
     roles: tuple[str, ...]
     is_for_clients: bool
     is_for_platform: bool
+    relations: tuple[str, ...] = ()  # who may in a part of it, or for a time: `ada: operator seller/17`
 
 
 class Forbidden(errors.NotPermitted):

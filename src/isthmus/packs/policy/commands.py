@@ -13,6 +13,7 @@ from isthmus.kernel import encode, ports
 from isthmus.manifest import Opened
 
 from . import api
+from .service import asked
 
 if TYPE_CHECKING:  # help waits for no Cedar
     from .service.policies import Policies
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # help waits for no Cedar
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 On = Annotated[str, typer.Option("--on", help="The front end.")]
 Roles = Annotated[list[str], typer.Option("--role", help="A role of the person; again for more.")]
+Person = Annotated[bool, typer.Option("--person", help="WHO is somebody of staff, with what they hold.")]
 Json = Annotated[bool, typer.Option("--json", help="Say it as JSON.")]
 Via = Annotated[str, typer.Option(help="Through what: http, mcp, console.")]
 
@@ -34,31 +36,32 @@ def commands(opening: Opening) -> typer.Typer:
         action: str,
         on: On,
         role: Roles = [],  # noqa: B006 - typer's way
+        person: Person = False,
         via: Via = "http",
         json: Json = False,
     ) -> None:
-        """Say whether WHO may call ACTION, and which policies decide it; without a role WHO is a client."""
-        found = asyncio.run(_decided(opening, _who(who, role), action, on, via))
+        """Say whether WHO may call ACTION, and which policies decide it; without a role or --person WHO is a client."""
+        found = asyncio.run(_decided(opening, who, role, person, action, on, via))
         by = ", ".join((*found.policies, *found.failed)) or "no policy permits it"
-        typer.echo(encode(found) if json else f"{'yes' if found.is_allowed else 'no'}: {by}")
+        typer.echo(encode(found) if json else f"{'yes' if found.is_allowed else 'no'}: {by}{_within(found)}")
         raise typer.Exit(0 if found.is_allowed else 1)
 
     @app.command("who-may")
     def who_may(action: str, on: On, via: Via = "http", json: Json = False) -> None:
-        """List the roles that may call ACTION, and whether clients of the front end and the platform may."""
-        asked = ((name, asyncio.run(_decided(opening, who, action, on, via))) for name, who in _everybody())
-        _say([name for name, found in asked if found.is_allowed], json)
+        """List the roles that may call ACTION, clients and the platform where they may, and who may by a relation."""
+        _say(asyncio.run(_principals(opening, action, on, via)), json)
 
     @app.command("what-may")
     def what_may(
         who: str,
         on: On,
         role: Roles = [],  # noqa: B006 - typer's way
+        person: Person = False,
         via: Via = "http",
         json: Json = False,
     ) -> None:
-        """List what WHO may call of what the front end uses; without a role WHO is a client."""
-        _say(asyncio.run(_allowed(opening, _who(who, role), on, via)), json)
+        """List what WHO may call of what the front end uses; without a role or --person WHO is a client."""
+        _say(asyncio.run(_allowed(opening, who, role, person, on, via)), json)
 
     return app
 
@@ -72,20 +75,40 @@ def _everybody() -> list[tuple[str, api.Who]]:
     return [*roles, ("client", api.Who(client="any")), ("platform", api.Who(is_platform=True))]
 
 
-def _who(name: str, roles: list[str]) -> api.Who:
-    return api.Who(person=name, roles=tuple(roles)) if roles else api.Who(client=name)
+async def _who(opened: Opened, name: str, roles: list[str], is_person: bool, on: str) -> api.Who:
+    """Return whom a question is about: somebody with these roles, or as they are here, or a client."""
+    if not is_person:
+        return api.Who(person=name, roles=tuple(roles)) if roles else api.Who(client=name)
+    found = await asked.held(opened.resource, on, name)
+    return api.Who(person=name, roles=(*found.roles, *roles), relations=found.relations)
 
 
-async def _decided(opening: Opening, who: api.Who, action: str, on: str, via: str) -> api.Decision:
+async def _decided(
+    opening: Opening, who: str, roles: list[str], is_person: bool, action: str, on: str, via: str
+) -> api.Decision:
     async with opening() as opened:
-        return _policies(opened).decide(who, action, on, _rules(opened, on), via)
+        meant = await _who(opened, who, roles, is_person, on)
+        return _policies(opened).decide(meant, action, on, _rules(opened, on), via)
 
 
-async def _allowed(opening: Opening, who: api.Who, on: str, via: str) -> list[str]:
+async def _principals(opening: Opening, action: str, on: str, via: str) -> list[str]:
     async with opening() as opened:
         policies, rules = _policies(opened), _rules(opened, on)
+        roles = [name for name, who in _everybody() if policies.decide(who, action, on, rules, via).is_allowed]
+        return [*roles, *await asked.by_relation(policies, opened.resource, action, on, rules, via)]
+
+
+async def _allowed(opening: Opening, who: str, roles: list[str], is_person: bool, on: str, via: str) -> list[str]:
+    async with opening() as opened:
+        policies, rules = _policies(opened), _rules(opened, on)
+        meant = await _who(opened, who, roles, is_person, on)
         used = sorted(opened.platform.release.line(on).permitted & policies.capabilities.keys())
-        return [name for name in used if policies.decide(who, name, on, rules, via).is_allowed]
+        found = ((name, policies.decide(meant, name, on, rules, via)) for name in used)
+        return [f"{name}{_within(one)}" for name, one in found if one.is_allowed]
+
+
+def _within(found: api.Decision) -> str:
+    return f" within {', '.join(found.parts)}" if found.parts else ""
 
 
 def _policies(opened: Opened) -> Policies:

@@ -1,7 +1,7 @@
 """The manifest of settlement."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Idempotent, Page, Personal
+from isthmus.manifest import Idempotent, Page, Personal, Within
 
 from . import api, entities
 from .service import payees, settlements
@@ -17,6 +17,16 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Within(
+            kind="seller",
+            capabilities=(
+                api.list_settlements,
+                api.get_settlement,
+                api.get_statement,
+                api.list_items,
+                api.list_payees,
+            ),
+        ),
         Idempotent(
             calls=(api.note_due,), because="an item is known by its reference, and one that is known stays as it is"
         ),

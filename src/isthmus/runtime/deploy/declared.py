@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from isthmus.data.model import front_end_events
 from isthmus.data.query import front_end_data, front_end_metrics
-from isthmus.kernel import FrontEnd, Pack
+from isthmus.kernel import FrontEnd, Pack, errors
 from isthmus.kernel.host import Answer, CompiledFrontEnd
 from isthmus.manifest import FrontEndCheck, Rehearsal, brought, job_problems
 
@@ -24,6 +24,17 @@ def problems_of(front_end: FrontEnd, packs: Iterable[Pack]) -> list[str]:
         *front_end_data.problems_of(packs, front_end),
         *(wrong for check in brought(packs, FrontEndCheck) for wrong in check.problems(front_end, tuple(packs))),
     ]
+
+
+def check_here(front_end: FrontEnd, packs: Iterable[Pack]) -> None:
+    """Raise BadAsk where a version that others may run does not fit what this server has, such as its policies."""
+    known = tuple(packs)
+    asked = (one for one in brought(known, FrontEndCheck) if one.is_of_each_server)
+    if wrong := [problem for one in asked for problem in one.problems(front_end, known)]:
+        raise errors.BadAsk(
+            f"this version of {front_end.code!r} does not fit this server: {'; '.join(wrong)}",
+            remedy="give this server what the others have, or deploy a version that fits all",
+        )
 
 
 def rehearsed(line: CompiledFrontEnd, packs: Iterable[Pack]) -> Iterator[str]:

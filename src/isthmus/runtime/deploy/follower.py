@@ -25,8 +25,8 @@ from isthmus.kernel.host import CompiledFrontEnd, compile_front_ends
 from isthmus.manifest.actions import Doer
 from isthmus.store import Database, connect
 
+from . import declared, rules, versions
 from . import rollout as switches
-from . import rules, versions
 from .canary import beside
 from .guardrails import WATCH_S, RolloutMonitor, bounds_of, reason_to_go_back
 from .loading import Load, load_front_end
@@ -111,6 +111,7 @@ class Follower:
             (found,), problems = await asyncio.to_thread(compile_front_ends, self._base, [front_end])
             if problems:
                 raise errors.BuildProblems(problems)
+            await asyncio.to_thread(declared.check_here, front_end, self._base.packs.values())
             await asyncio.to_thread(lambda: found.fingerprint)  # made here, not while a call waits
         self._lines[code, hash_] = found
         in_place = self._in_place.get(code, ())

@@ -61,8 +61,11 @@ async def _shown(asked: Asked, client: Client, *, refused: errors.Refusal | None
 
 async def _invite(asked: Asked, client: Client) -> str:
     one = await _role(asked, client)
-    name, address = asked.form.get("name", ""), asked.form.get("address", "")
-    return await staff_of(client).invite(name, address, (one,), client.caller(one.front_end))
+    name, address, part = (asked.form.get(field, "").strip() for field in ("name", "address", "part"))
+    related = (api.RelationAt(role=one.role, front_end=one.front_end, part=part),) if part else ()
+    return await staff_of(client).invite(
+        name, address, () if part else (one,), client.caller(one.front_end), related
+    )  # fmt: skip
 
 
 async def _link(asked: Asked, client: Client) -> str:

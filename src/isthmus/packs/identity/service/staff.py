@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
 from isthmus.kernel import Caller, Value, errors, ports
 from isthmus.manifest import Place
 from isthmus.manifest.actions import EVERYWHERE
+from isthmus.manifest.parts import Relation, kinds_of
 from isthmus.manifest.sign_in import Person, SignIn
 from isthmus.store import Database
 from isthmus.store.errors import ConstraintBroken
 
 from .. import api, rules
 from ..storage import people as storage
+from ..storage import relations as related
+from . import sharing
 from .passwords import Passwords
 from .providers import Provider, ProviderSettings
 from .vault import Vault
@@ -50,7 +53,9 @@ class Staff:
         vault: Vault,
         journal: Callable[[], ports.Journal | None] = lambda: None,
         providers: Mapping[str, ProviderSettings] | None = None,
+        kinds: Collection[str] = (),
     ) -> None:
+        self.kinds = kinds  # of parts of a front end that somebody may be given
         self.database = database
         self.vault = vault
         self.passwords = Passwords()
@@ -93,19 +98,34 @@ class Staff:
                 raise api.AlreadyAdministered
             return await self._invited(session, name, address, (api.RoleAt(role=api.OWNER),), by)
 
-    async def invite(self, name: str, address: str, roles: tuple[api.RoleAt, ...], by: Caller) -> str:
+    async def invite(
+        self,
+        name: str,
+        address: str,
+        roles: tuple[api.RoleAt, ...],
+        by: Caller,
+        relations: tuple[api.RelationAt, ...] = (),
+    ) -> str:
         """Invite somebody as one or more roles, and return their link, which is good once; an earlier one goes.
 
-        Who is invited twice has the roles of both, and the second link. Raises AlreadyHere for who came already.
+        Who is invited twice has the roles of both, and the second link. relations: to parts of front ends, such as the
+        seller whose people they are. Raises AlreadyHere for who came already.
         """
-        async with self.act(by, "people.invite", name=name, roles=_said(roles)) as (session, _):
+        said = [*_said(roles), *(one.text for one in relations)]
+        async with self.act(by, "people.invite", name=name, roles=said) as (session, _):
             for one in roles:
                 check_may_give(one, by)
             await storage.lock_people(session)
-            return await self._invited(session, name, address, roles, by)
+            return await self._invited(session, name, address, roles, by, relations)
 
     async def _invited(
-        self, session: ports.Session, name: str, address: str, roles: tuple[api.RoleAt, ...], by: Caller
+        self,
+        session: ports.Session,
+        name: str,
+        address: str,
+        roles: tuple[api.RoleAt, ...],
+        by: Caller,
+        relations: tuple[api.RelationAt, ...] = (),
     ) -> str:
         called, reached = rules.name_of(name), rules.address_of(address)
         row = await storage.find_person(session, name=called, address=reached)
@@ -116,7 +136,24 @@ class Staff:
             await storage.give_role(
                 session, made, api.RoleAt(role=rules.role_of(one.role), front_end=one.front_end), who(by)
             )
+        for part in relations:
+            await sharing.give(session, made, part, by, self.kinds)
         return await self._link(session, made, "invitation", INVITED_HOURS)
+
+    async def share(self, name: str, one: api.RelationAt, by: Caller) -> None:
+        """Give somebody a role of a part of a front end, or of all of it for a time. It counts from their next page on.
+
+        Raises WrongPart, NotYoursToGive, EndsBefore and NoSuchPerson.
+        """
+        async with self.act(by, "people.share", name=name, what=one.text, until=one.until) as (session, _):
+            row = await found_person(session, name)
+            await sharing.give(session, row["person_id"], one, by, self.kinds)
+
+    async def end_share(self, relation_id: int, front_end: str, by: Caller) -> None:
+        """End what was given at a front end, or anywhere (`*`), from the next page on. Raises NoSuchRelation."""
+        async with self.act(by, "people.end-share", relation=relation_id) as (session, said):
+            one = await sharing.end(session, relation_id, front_end, by)
+            said |= {"name": one.person, "what": f"{one.text} at {one.front_end}"}
 
     async def sign_in_link(self, name: str, by: Caller) -> str:
         """Return a link that signs somebody in once, without a password; a second factor is asked for all the same."""
@@ -179,6 +216,17 @@ class Staff:
             await storage.set_state(session, row["person_id"], back if is_back else "disabled")
             await storage.end_sessions(session, row["person_id"])
 
+    async def relations(self, *, person: str = "", front_end: str = "") -> tuple[Relation, ...]:
+        """Return what was given and stands now, of somebody or at a front end."""
+        async with self.database.platform() as session:
+            return await related.standing(session, person, front_end)
+
+    async def holding(self, name: str) -> Person | None:
+        """Return somebody with the roles and relations that they hold now; None where nobody here may sign in so."""
+        async with self.database.platform() as session:
+            row = await storage.find_person(session, name=name)
+        return None if row is None or row["state"] == "disabled" else person_of(name, row)
+
     async def people(self) -> tuple[api.Member, ...]:
         """Return everybody, by name."""
         async with self.database.platform() as session:
@@ -239,7 +287,10 @@ def person_of(name: str, row: ports.Row) -> Person:
     roles: dict[str, tuple[str, ...]] = {}
     for one in storage.roles_of(row):
         roles[one.front_end] = (*roles.get(one.front_end, ()), one.role)
-    return Person(name=name, roles=roles)
+    relations: dict[str, tuple[str, ...]] = {}
+    for front_end, held in row["relations"] or ():
+        relations[front_end] = (*relations.get(front_end, ()), held)
+    return Person(name=name, roles=roles, relations=relations)
 
 
 def who(by: Caller) -> str:
@@ -253,7 +304,8 @@ def _said(roles: tuple[api.RoleAt, ...]) -> list[str]:
 def staff_at(place: Place) -> Staff:
     settings: IdentitySettings = place.settings
     key = place.root / settings.key if settings.key else place.data / "identity" / "key"
-    return Staff(place.database, Vault(key), lambda: place.resource(ports.Journal), settings.providers)
+    kinds = {kind for some in kinds_of(place.packs).values() for kind in some}
+    return Staff(place.database, Vault(key), lambda: place.resource(ports.Journal), settings.providers, kinds)
 
 
 def staff_of(owner: Any) -> Staff:

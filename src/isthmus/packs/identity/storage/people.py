@@ -21,9 +21,14 @@ ATTEMPTS_KEPT: Final = "1 day"
 _ROLES: Final = """(
     select array_agg(array[front_end, role] order by front_end, role)
     from identity.role r where r.person_id = p.person_id)"""
-_PERSON: Final = f"select p.*, {_ROLES} as roles from identity.person p"
+_RELATIONS: Final = """(
+    select array_agg(array[front_end, role || ' ' || part] order by front_end, part, role)
+    from identity.relation r where r.person_id = p.person_id and r.ended_at is null
+        and (r.ends_at is null or r.ends_at > now()))"""
+_PERSON: Final = f"select p.*, {_ROLES} as roles, {_RELATIONS} as relations from identity.person p"
 _KNOWN: Final = f"""
-    select p.name, s.session_id, s.seen_at < now() - interval '{SEEN_EVERY}' as is_stale, {_ROLES} as roles
+    select p.name, s.session_id, s.seen_at < now() - interval '{SEEN_EVERY}' as is_stale, {_ROLES} as roles,
+        {_RELATIONS} as relations
     from identity.session s join identity.person p using (person_id)
     where s.hash = $1 and not s.lacks_code and s.ends_at > now() and p.state = 'active'"""
 _LIST: Final = f"""

@@ -8,6 +8,7 @@ from isthmus.kernel import errors
 from isthmus.pages import Asked, Client, Shown
 
 DECIDE: Final = "policy.decide"
+PRINCIPALS: Final = "policy.list-principals"
 LIST: Final = "policy.list-actions"
 ROLES: Final = ("owner", "operator", "support", "analyst", "auditor", "deployer")
 
@@ -18,6 +19,7 @@ async def show(request: Asked, client: Client) -> Shown:
     asked = {name: query.get(name, "").strip() for name in ("front_end", "who", "role", "action")}
     code = asked["front_end"] or next(iter(codes), "")
     decision, refused = await _decided(asked, code, client)
+    related = await client.find(code, PRINCIPALS, {"action": asked["action"]}) if code and asked["action"] else None
     may: dict[str, set[str]] = {}
     for role in ROLES if code else ():
         found = await client.call(code, LIST, {"who": {"person": "anybody", "roles": [role]}})
@@ -30,6 +32,7 @@ async def show(request: Asked, client: Client) -> Shown:
         "code": code,
         "codes": codes,
         "decision": decision,
+        "related": related["relations"] if related else [],
         "refused": refused,
         "roles": (*ROLES, "client"),
         "rows": [(name, [name in may[role] for role in may]) for name in used],

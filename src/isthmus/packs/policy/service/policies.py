@@ -6,34 +6,26 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import cedarpy
 
-from isthmus.kernel import Caller, Capability, FrontEnd, Pack, Value, errors
-from isthmus.manifest import Place
+from isthmus.kernel import Caller, Capability, FrontEnd, Pack, errors
 from isthmus.manifest.actions import ACTIONS, Action
+from isthmus.manifest.parts import FRONT_END, kinds_of
 
 from .. import api
 from ..rules.cases import Case, read_cases
-from ..rules.schema import schema_of
+from ..rules.schema import entity_of, schema_of
 
 _CEDAR: Final = cast(Any, cedarpy)  # its functions take dictionaries of anything
 
 DECIDED_MAX: Final = 50_000  # decisions remembered at once: then all are forgotten; 20 MB
 SETS_MAX: Final = 1_000  # front ends' policies that are ready at once, with those of versions that went
 DEFAULT: Final = Path(__file__).parent.parent / "rules" / "default.cedar"
-FILES: Final = "*.cedar"
-CASES_FILE: Final = "cases.txt"
 
 Source = tuple[str, str]  # the name of a file or a front end, and its text
-
-
-class PolicySettings(Value):
-    """`[settings.policy]`: the company's folder of policies, and whether what ships with the pack holds beside them."""
-
-    folder: str = "policies"
-    defaults: bool = True
+Decided = tuple[str, str]  # why somebody may not, where they may not; and the parts that they are confined to
 
 
 @dataclass(slots=True)
@@ -43,7 +35,13 @@ class PolicySet:
     parsed: cedarpy.PolicySet
     names: Mapping[str, str]  # Cedar's number of a policy → `file#id`
     schema: cedarpy.Schema
-    decided: dict[tuple[Any, ...], str] = field(default_factory=dict[tuple[Any, ...], str])  # nothing: allowed
+    decided: dict[tuple[Any, ...], Decided] = field(default_factory=dict[tuple[Any, ...], Decided])
+
+
+class Looking(Protocol):
+    """Looks whether policies are to be others by now."""
+
+    async def look(self) -> None: ...
 
 
 class Policies:
@@ -53,11 +51,13 @@ class Policies:
         """Take policies and their cases. Raises WrongPolicies with all that is wrong with them."""
         called = (one for pack in packs for one in pack.capabilities().values())
         self.capabilities: dict[str, Any] = {one.name: one for one in (*called, *ACTIONS)}
-        written = schema_of(self.capabilities.values())
+        self.within = kinds_of(packs)
+        written = schema_of(self.capabilities.values(), self.within)
         self._schema = _parsed(written)
         self._sources = tuple(sources)
         self._sets: dict[tuple[str, str, str], PolicySet] = {}
         self._decided = 0
+        self.watched: Looking | None = None  # the files that these come from
         problems = [*_problems(self._sources, written)]
         if not problems:
             problems = [wrong for name, text in cases for wrong in self.case_problems(name, text)]
@@ -66,27 +66,59 @@ class Policies:
 
     async def check(
         self, caller: Caller, capability: Capability[Any, Any] | Action, settings: Mapping[str, str]
-    ) -> None:
-        """Raise Forbidden where a caller may not call a capability of its front end: the kernel's port."""
+    ) -> str:
+        """Return the parts that a call is confined to, or raise Forbidden: the kernel's port."""
         held = self._held(caller.front_end, settings.get(api.RULES, ""), capability)
-        key = (caller.person or caller.client, caller.roles, capability.name, caller.via, caller.is_event_triggered)
-        because = held.decided.get(key)
-        if because is None:
+        key = (
+            caller.person or caller.client, caller.roles, caller.relations, capability.name, caller.via,
+            caller.is_event_triggered,
+        )  # fmt: skip
+        decided = held.decided.get(key)
+        if decided is None:
             if self._decided >= DECIDED_MAX:
                 self.forget()
                 held = self._held(caller.front_end, settings.get(api.RULES, ""), capability)
-            because = _reason(_asked(held, who_calls(caller), capability.name, caller.front_end, caller.via))
-            held.decided[key] = because
+            found = self._decide(held, who_calls(caller), capability.name, caller.front_end, caller.via)
+            decided = held.decided[key] = (_reason(found), " ".join(found.parts))
             self._decided += 1
+        because, parts = decided
         if because:
             who = _named(who_calls(caller))
             raise api.Forbidden(who=who, action=capability.name, front_end=caller.front_end, because=because)
+        return parts
 
     def decide(self, who: api.Who, action: str, front_end: str, rules: str = "", via: str = "http") -> api.Decision:
         """Return a decision with the policies that made it. Raises NoSuchAction."""
         if (known := self.capabilities.get(action)) is None:
             raise api.NoSuchAction(action=action, near=errors.near(action, self.capabilities))
-        return _asked(self._held(front_end, rules, known), who, action, front_end, via)
+        return self._decide(self._held(front_end, rules, known), who, action, front_end, via)
+
+    def _decide(self, held: PolicySet, who: api.Who, action: str, front_end: str, via: str) -> api.Decision:
+        """Decide over the whole front end, and where that is not permitted over each part that somebody holds of it."""
+        whole = _asked(held, who, action, front_end, via)
+        kinds = self.within.get(action, ())
+        parts = [one for one in who.relations if _kind(one) in kinds] if not whole.is_allowed else []
+        found = [(one.partition(" ")[2], _asked(held, who, action, front_end, via, one)) for one in parts]
+        if failed := next((one for _, one in found if one.failed), None):
+            return failed
+        allowed = [(part, one) for part, one in found if one.is_allowed]
+        if not allowed:
+            return next((one for _, one in found if one.policies), whole)
+        said = dict.fromkeys(policy for _, one in allowed for policy in one.policies)
+        return api.Decision(
+            is_allowed=True, policies=tuple(said), parts=tuple(dict.fromkeys(part for part, _ in allowed))
+        )
+
+    def become(self, fresh: Policies) -> None:
+        """Decide everything by other policies from now on."""
+        self.capabilities, self.within, self._schema = fresh.capabilities, fresh.within, fresh._schema
+        self._sources = fresh._sources
+        self.forget()
+
+    async def look(self) -> None:
+        """Take up what the company's files say by now; nothing to do where they come from nowhere."""
+        if self.watched is not None:
+            await self.watched.look()
 
     def forget(self) -> None:
         """Decide everything anew."""
@@ -111,7 +143,9 @@ class Policies:
             held = self._sets[front_end, rules, own] = PolicySet(
                 parsed=cedarpy.PolicySet.from_str("\n".join(text for _, text in sources)),
                 names=dict(_numbered(sources)),
-                schema=_parsed(schema_of([*self.capabilities.values(), capability])) if own else self._schema,
+                schema=_parsed(schema_of([*self.capabilities.values(), capability], self.within))
+                if own
+                else self._schema,
             )
         return held
 
@@ -126,16 +160,6 @@ class Policies:
             yield f"{case.text!r} does not hold: {'allowed' if found.is_allowed else 'denied'} ({by})"
 
 
-def policies_at(place: Place) -> Policies:
-    """Return the policies of a platform. Raises WrongPolicies with everything that is wrong with the files."""
-    settings: PolicySettings = place.settings
-    folder = place.root / settings.folder
-    shipped = [(DEFAULT.stem, DEFAULT.read_text())] if settings.defaults else []
-    files = [(file.name, file.read_text()) for file in sorted(folder.glob(FILES))] if folder.is_dir() else []
-    cases = folder / CASES_FILE
-    return Policies(place.packs, [*shipped, *files], [(cases.name, cases.read_text())] if cases.is_file() else [])
-
-
 def front_end_problems(front_end: FrontEnd, packs: Sequence[Pack]) -> Iterator[str]:
     """Say what is wrong with the policies of a front end, and which of its cases do not hold with what ships."""
     rules, cases = (front_end.settings.get(name, "") for name in (api.RULES, api.CASES))
@@ -143,7 +167,7 @@ def front_end_problems(front_end: FrontEnd, packs: Sequence[Pack]) -> Iterator[s
         return
     called = (one for pack in packs for one in pack.capabilities().values())
     known = [*called, *ACTIONS, *front_end.capabilities]
-    problems = [*_problems([(front_end.code, rules)], schema_of(known))]
+    problems = [*_problems([(front_end.code, rules)], schema_of(known, kinds_of(packs)))]
     policies = Policies(packs, [(DEFAULT.stem, DEFAULT.read_text())])
     yield from problems or policies.case_problems(front_end.code, cases, front_end.code, rules)
 
@@ -151,20 +175,23 @@ def front_end_problems(front_end: FrontEnd, packs: Sequence[Pack]) -> Iterator[s
 def who_calls(caller: Caller) -> api.Who:
     """Return the principal of a caller: a person before the client that they use."""
     if caller.person:
-        return api.Who(person=caller.person, roles=caller.roles)
+        return api.Who(person=caller.person, roles=caller.roles, relations=caller.relations)
     is_platform = caller.is_event_triggered or caller.via == "job"
     return api.Who(client=caller.client, roles=caller.roles, is_platform=is_platform)
 
 
-def _asked(held: PolicySet, who: api.Who, action: str, front_end: str, via: str) -> api.Decision:
-    uid, entities = _principal(who, front_end)
+def _kind(relation: str) -> str:
+    return relation.partition(" ")[2].partition("/")[0]
+
+
+def _asked(held: PolicySet, who: api.Who, action: str, front_end: str, via: str, relation: str = "") -> api.Decision:
+    """Ask Cedar about a front end; relation: about the part of it that somebody holds by it, and as what."""
+    resource, known = _resource(front_end, relation)
+    uid, entities = _principal(who, front_end, relation)
     request = {
-        "principal": uid,
-        "action": f"Action::{json.dumps(action)}",
-        "resource": f"FrontEnd::{json.dumps(front_end)}",
-        "context": {"via": via},
-    }
-    found = _CEDAR.is_authorized(request, held.parsed, entities, held.schema)
+        "principal": uid, "action": f"Action::{json.dumps(action)}", "resource": resource, "context": {"via": via},
+    }  # fmt: skip
+    found = _CEDAR.is_authorized(request, held.parsed, [*entities, *known], held.schema)
     failed = tuple(found.diagnostics.errors)
     names = tuple(held.names.get(one, one) for one in found.diagnostics.reasons)
     return api.Decision(is_allowed=found.allowed and not failed, policies=names, failed=failed)
@@ -174,20 +201,37 @@ def _parsed(schema: str) -> cedarpy.Schema:
     return cedarpy.Schema.from_str(schema)
 
 
-def _principal(who: api.Who, front_end: str) -> tuple[str, list[dict[str, Any]]]:
+def _resource(front_end: str, relation: str) -> tuple[str, list[dict[str, Any]]]:
+    if not relation:
+        return f"FrontEnd::{json.dumps(front_end)}", []
+    kind, _, name = relation.partition(" ")[2].partition("/")
+    part = _entity(entity_of(kind), f"{front_end}/{name}", ("FrontEnd", front_end))
+    return f"{entity_of(kind)}::{json.dumps(f'{front_end}/{name}')}", [part, _entity("FrontEnd", front_end)]
+
+
+def _principal(who: api.Who, front_end: str, relation: str) -> tuple[str, list[dict[str, Any]]]:
+    """Return who asks, and above them their roles and their relations to what is asked about, in the roles they give.
+
+    Of a whole front end those count that are of all of it; of a part the one of that part, beside their roles.
+    """
     if who.is_platform:
         return 'Platform::"platform"', [_entity("Platform", "platform")]
-    roles = [{"type": "Role", "id": role} for role in who.roles]
-    known = [_entity("Role", role) for role in dict.fromkeys(who.roles)]
+    held = [one for one in who.relations if one == relation or (not relation and _kind(one) == FRONT_END)]
+    given = [one.partition(" ")[0] for one in held]
+    known = [_entity("Role", role) for role in dict.fromkeys((*who.roles, *given))]
+    known += [_entity("Relation", one, ("Role", role)) for one, role in zip(held, given, strict=True)]
     if who.person:
-        return f"Person::{json.dumps(who.person)}", [{**_entity("Person", who.person), "parents": roles}, *known]
+        above = [*(("Role", role) for role in who.roles), *(("Relation", one) for one in held)]
+        return f"Person::{json.dumps(who.person)}", [_entity("Person", who.person, *above), *known]
+    roles = [{"type": "Role", "id": role} for role in who.roles]
     name = f"{front_end}/{who.client}"
     attrs = {"name": who.client, "front_end": {"__entity": {"type": "FrontEnd", "id": front_end}}}
     return f"Client::{json.dumps(name)}", [{**_entity("Client", name), "attrs": attrs, "parents": roles}, *known]
 
 
-def _entity(kind: str, name: str) -> dict[str, Any]:
-    return {"uid": {"type": kind, "id": name}, "attrs": {}, "parents": []}
+def _entity(kind: str, name: str, *above: tuple[str, str]) -> dict[str, Any]:
+    parents = [{"type": of, "id": parent} for of, parent in above]
+    return {"uid": {"type": kind, "id": name}, "attrs": {}, "parents": parents}
 
 
 def _reason(found: api.Decision) -> str:
@@ -202,7 +246,8 @@ def _reason(found: api.Decision) -> str:
 def _named(who: api.Who) -> str:
     if who.is_platform:
         return "the platform"
-    return f"{who.person!r} as {', '.join(who.roles) or 'nobody'}" if who.person else f"client {who.client!r}"
+    held = ", ".join((*who.roles, *who.relations)) or "nobody"
+    return f"{who.person!r} as {held}" if who.person else f"client {who.client!r}"
 
 
 def _problems(sources: Iterable[Source], schema: str) -> Iterator[str]:
