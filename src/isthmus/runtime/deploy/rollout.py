@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Final, Literal
+
+import asyncpg
 
 from isthmus.kernel import Value, errors, ports
 from isthmus.manifest.actions import Doer
@@ -294,7 +296,11 @@ async def alone(database: Database, code: str) -> AsyncGenerator[None]:
         )
         if not is_mine:
             raise DeployUnderWay(f"another deploy of {code!r} is under way", remedy="wait until it has ended")
-        yield
+        try:
+            yield
+        finally:  # a connection that is cut lets go of it some time later, and who comes next would be refused
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await connection.execute("select pg_advisory_unlock_all()")
     finally:
         connection.terminate()
 
