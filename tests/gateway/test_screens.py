@@ -258,9 +258,10 @@ async def test_what_the_front_end_does_not_use_its_screen_does_not_show(west: We
 
 async def test_a_policy_forbids_a_part_as_it_forbids_its_call(west: West) -> None:
     class Guard:
-        async def check(self, caller: Any, capability: Any, settings: Any) -> None:
+        async def check(self, caller: Any, capability: Any, settings: Any) -> str:
             if capability.name == "shop.doze":
                 raise errors.NotPermitted("nobody dozes", remedy="stay awake")
+            return ""
 
     west.gateway.platform.guard = Guard()
     assert missing(await shown(await west.client())) == {"dozed": "not-permitted"}

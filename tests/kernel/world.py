@@ -141,7 +141,7 @@ class MemoryStore:
         self.dies_after_commit = 0  # commits until the process is "killed" right after one
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
 
-    def read(self, front_end: str, parts: str) -> "MemorySession":
+    def read(self, front_end: str, parts: str = "") -> "MemorySession":
         return MemorySession(self, front_end, None)
 
     def step(self, front_end: str, saga: ports.Saga, version: int) -> "MemoryStep":
@@ -157,7 +157,7 @@ class MemoryStore:
             return ports.Superseded(version=found.version, log=encode(found.log))
         return None
 
-    async def write(self, front_end: str, claim: ports.Claim | None, parts: str) -> "MemorySession":
+    async def write(self, front_end: str, claim: ports.Claim | None, parts: str = "") -> "MemorySession":
         session = MemorySession(self, front_end, claim)
         if claim is not None:
             session.lock = self._locks.setdefault((front_end, claim.key), asyncio.Lock())

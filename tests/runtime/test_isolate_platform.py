@@ -66,7 +66,7 @@ async def read_tiers(ask: Ask, ctx: Context) -> Tiers:
 class NoStore:
     """Enough for what reads nothing."""
 
-    def read(self, front_end: str, parts: str) -> NoStore:
+    def read(self, front_end: str, parts: str = "") -> NoStore:
         return self
 
     async def close(self) -> None: ...

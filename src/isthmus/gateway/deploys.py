@@ -59,7 +59,7 @@ PATHS: Final = ("", "/promote", "/rollback", "/shadow", "/versions", "/challenge
 _FOLDER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 Admit = Callable[[bytes | None], Awaitable[Principal]]
-Permit = Callable[[Caller, Action], Awaitable[None]]
+Permit = Callable[[Caller, Action], Awaitable[object]]
 Scope = Mapping[str, Any]
 
 

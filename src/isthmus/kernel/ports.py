@@ -120,14 +120,14 @@ class Stepping(Session, Protocol):
 class Store(Protocol):
     """Where rows, events and idempotency records live."""
 
-    def read(self, front_end: str, parts: str) -> Session:
+    def read(self, front_end: str, parts: str = "") -> Session:
         """Return a session that takes a connection with its first statement only.
 
         parts: of the front end, to which its rows are confined; nothing: to none of them.
         """
         ...
 
-    async def write(self, front_end: str, claim: Claim | None, parts: str) -> Writing:
+    async def write(self, front_end: str, claim: Claim | None, parts: str = "") -> Writing:
         """Begin a transaction, confined to parts of the front end, and claim the key.
 
         Raises AlreadyAnswered where the key has been answered for the same ask, and KeyReused where it
