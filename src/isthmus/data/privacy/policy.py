@@ -129,12 +129,8 @@ def check(plan: Plan, policy: Policy) -> None:
         )
     for inner in plan.having.values():
         check(inner, policy)
-    roots = {leg.root for leg in plan.legs} | {cell.root for one in plan.metrics.values() for cell in cells(one)}
-    if policy.counted and (beyond := sorted(roots - {*policy.counted})):
-        raise NotAnswered(
-            f"policy {policy.name!r} does not open {', '.join(beyond)} to be counted",
-            remedy=f"ask for numbers of {', '.join(policy.counted)}",
-        )
+    if policy.counted:
+        _check_counted(plan, policy)
     for leg in plan.legs:
         _check_entity(leg.root, policy)
         for dimension in leg.dimensions:
@@ -180,6 +176,15 @@ def _pseudonym(secret: bytes, field: str) -> Callable[[object], object]:
 def is_open(name: str, policy: Policy) -> bool:
     """Return whether a policy opens an entity, or some rows of it."""
     return name in policy.opens or ALL in policy.opens
+
+
+def _check_counted(plan: Plan, policy: Policy) -> None:
+    roots = {leg.root for leg in plan.legs} | {cell.root for one in plan.metrics.values() for cell in cells(one)}
+    if beyond := sorted(roots - {*policy.counted}):
+        raise NotAnswered(
+            f"policy {policy.name!r} does not open {', '.join(beyond)} to be counted",
+            remedy=f"ask for numbers of {', '.join(policy.counted)}",
+        )
 
 
 def _check_entity(name: str, policy: Policy) -> None:
