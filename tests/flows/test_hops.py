@@ -14,7 +14,7 @@ from isthmus.flows.checkout import api as checkout
 from .conftest import Shop
 
 HOUSE = Path(isthmus.__file__).parent
-HOPS_MAX = 216  # calls from one file into another, for an order of one line; 3 of risk: docs/decisions/0097
+HOPS_MAX = 217  # calls from one file into another, for an order of one line; 3 of risk: 0097, 1 of parts: 0139
 BEGUN = 10  # bytes: a coroutine that has run further goes on after a pause, which is no call
 
 

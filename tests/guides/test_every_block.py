@@ -16,7 +16,7 @@ PAGES = sorted(
     [ROOT / "README.md", ROOT / "docs" / "index.md", *GUIDES.glob("*.md"), *(ROOT / "docs/zh").rglob("*.md")]
 )
 WALKED = {
-    *(f"docs/guides/{name}.md" for name in (*ON_THE_DEMO, *BY_THEMSELVES, "company")),
+    *(f"docs/guides/{name}.md" for name in (*ON_THE_DEMO, *BY_THEMSELVES, "company", "closing")),
     *(f"docs/guides/{getattr(name, 'values', (name,))[0]}.md" for name in ON_A_SERVER),
     *(f"docs/zh/guides/{name}.md" for name in (*IN_CHINESE, *ON_THE_DEMO_IN_CHINESE)),
     *("README.md", "docs/zh/README.md"),

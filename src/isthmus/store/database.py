@@ -121,7 +121,7 @@ class Database:
 
         parts: of the front end, such as `seller/17`: then it sees rows that are within them, and no other table.
         """
-        return Reading(self._calls.take, self._calls.give, checked_code(front_end), checked_parts(parts))
+        return Reading(self._calls.take, self._calls.give, checked_code(front_end), parts and checked_parts(parts))
 
     async def write(self, front_end: str, claim: ports.Claim | None, parts: str = "") -> Write:
         """Begin a transaction and claim the key, in one round trip; parts: of the front end, that it is confined to.
@@ -129,7 +129,7 @@ class Database:
         Raises AlreadyAnswered, KeyReused; and Unavailable where no connection is free in time.
         """
         calls, code = self._calls, checked_code(front_end)
-        writing = Write(calls.take, calls.give, code, claim, self._announce_events, checked_parts(parts))
+        writing = Write(calls.take, calls.give, code, claim, self._announce_events, parts and checked_parts(parts))
         await writing.begin()
         return writing
 
