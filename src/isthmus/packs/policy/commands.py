@@ -13,7 +13,6 @@ from isthmus.kernel import encode, ports
 from isthmus.manifest import Opened
 
 from . import api
-from .service import asked
 
 if TYPE_CHECKING:  # help waits for no Cedar
     from .service.policies import Policies
@@ -79,6 +78,8 @@ async def _who(opened: Opened, name: str, roles: list[str], is_person: bool, on:
     """Return whom a question is about: somebody with these roles, or as they are here, or a client."""
     if not is_person:
         return api.Who(person=name, roles=tuple(roles)) if roles else api.Who(client=name)
+    from .service import asked  # help waits for no service
+
     found = await asked.held(opened.resource, on, name)
     return api.Who(person=name, roles=(*found.roles, *roles), relations=found.relations)
 
@@ -95,6 +96,8 @@ async def _principals(opening: Opening, action: str, on: str, via: str) -> list[
     async with opening() as opened:
         policies, rules = _policies(opened), _rules(opened, on)
         roles = [name for name, who in _everybody() if policies.decide(who, action, on, rules, via).is_allowed]
+        from .service import asked
+
         return [*roles, *await asked.by_relation(policies, opened.resource, action, on, rules, via)]
 
 
