@@ -245,7 +245,7 @@ def _draft(legs: Legs) -> api.EntryDraft:
 
 
 def _by_hand(pool: asyncpg.Pool, choose: Callable[[], Legs], batch: int) -> Booking:
-    """Return what books by the statement of the books, with nothing around it but its transaction."""
+    """Return what books the same rows by the statement of the books, with nothing around it but its transaction."""
 
     async def book() -> None:
         now = datetime.now(UTC)
@@ -266,6 +266,7 @@ def _by_hand(pool: asyncpg.Pool, choose: Callable[[], Legs], batch: int) -> Book
                     "metadata": {},
                     "legs": 2,
                     "content": entry_id,
+                    "linked_to": entries[0]["entry_id"] if entries else entry_id if batch > 1 else None,
                 }
             )
             legs += [(place, code, minor) for code, minor in choose()]

@@ -267,13 +267,12 @@ def fault_of(legs: Sequence[EntryLeg], path: str = "$.legs") -> WrongLeg | Unbal
     """Return what keeps legs from being booked, or nothing. What comes from no ask has to pass it too."""
     sums: dict[str, int] = {}
     for at, leg in enumerate(legs):
-        here = f"{path}[{at}]"
         if not _CODE.fullmatch(leg.account):
-            return WrongLeg(reason=f"{leg.account!r} is no account", path=f"{here}.account")
+            return WrongLeg(reason=f"{leg.account!r} is no account", path=f"{path}[{at}].account")
         if not _OWNER.fullmatch(leg.owner):
-            return WrongLeg(reason=f"{leg.owner!r} is no owner", path=f"{here}.owner")
+            return WrongLeg(reason=f"{leg.owner!r} is no owner", path=f"{path}[{at}].owner")
         if not leg.amount.minor:
-            return WrongLeg(reason="a leg of nothing", path=f"{here}.amount")
+            return WrongLeg(reason="a leg of nothing", path=f"{path}[{at}].amount")
         sums[leg.amount.currency] = sums.get(leg.amount.currency, 0) + leg.amount.minor
     if len(legs) < 2:
         return WrongLeg(reason=f"an entry of {len(legs)} legs, which moves nothing from one to another", path=path)

@@ -45,8 +45,8 @@ _PAGE_OF_ACCOUNT = """
     order by xid desc, entry_id desc limit $7"""
 
 
-class Row(Value):
-    """An entry on its way into the database."""
+class Row(Value, omit_defaults=True):  # pyright: ignore  # what is null need not be read
+    """An entry on its way into the database, where what is not said is null."""
 
     entry_id: UUID
     reference: str
@@ -54,14 +54,14 @@ class Row(Value):
     state: str
     value_date: date
     moves: bool  # to the first open day, where its own is closed
-    expires_at: datetime | None
     subject: str
     memo: str
     metadata: dict[str, str]
     legs: int
-    reverses: UUID | None
-    linked_to: UUID | None
     content: UUID
+    expires_at: datetime | None = None
+    reverses: UUID | None = None
+    linked_to: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
