@@ -118,10 +118,12 @@ async def test_live_calls_are_run_by_the_shadow_too_and_the_shopper_gets_the_liv
     assert "in the shadow of 100 % of live calls" in said_of_it
     assert "because pricing.choose-locations: north.where" in said_of_it
     assert "shadow 100 %" in await shop.command("versions", "north")
-    (tally,) = found.report.tallies
-    assert (tally.name, tally.same, tally.failing) == ("north.which", 0, 0)
+    tallies = found.report.tallies  # on a busy machine a job of the server's is among what was compared
+    (tally,) = (one for one in tallies if one.name == "north.which")
+    assert (tally.same, tally.failing) == (0, 0)
     assert tally.differing == found.report.changed_calls == tally.compared
-    assert tally.compared + tally.unreadable == found.report.calls  # a busy machine cuts a run off: it is not compared
+    compared = sum(one.compared + one.unreadable for one in tallies)
+    assert compared == found.report.calls  # a busy machine cuts a run off: it is not compared
     assert tally.examples[0].differences[0].old == '"first"'
     assert "north.where" in tally.examples[0].cause
     assert tally.changed.low > 0.8
