@@ -6,6 +6,7 @@ import enum
 import re
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
@@ -30,8 +31,8 @@ from .errors import (
 LEGS_MAX: Final = 1_000  # an order has at most so many lines
 BATCH_MAX: Final = 1_000
 
-_CODE = re.compile(r"(assets|liabilities|income|expenses|equity)(:[a-z0-9][a-z0-9-]*)+")
-_OWNER = re.compile(r"((front-end|seller|member|provider)/[\x21-\x7e]+)?")
+_code = lru_cache(4_096)(re.compile(r"(assets|liabilities|income|expenses|equity)(:[a-z0-9][a-z0-9-]*)+").fullmatch)
+_owner = lru_cache(4_096)(re.compile(r"((front-end|seller|member|provider)/[\x21-\x7e]+)?").fullmatch)
 
 Reference = Annotated[str, Meta(min_length=1, max_length=160)]
 Subject = Annotated[str, Meta(max_length=128, description="what the entry is about, such as an order's id")]
@@ -267,9 +268,9 @@ def fault_of(legs: Sequence[EntryLeg], path: str = "$.legs") -> WrongLeg | Unbal
     """Return what keeps legs from being booked, or nothing. What comes from no ask has to pass it too."""
     sums: dict[str, int] = {}
     for at, leg in enumerate(legs):
-        if not _CODE.fullmatch(leg.account):
+        if not _code(leg.account):
             return WrongLeg(reason=f"{leg.account!r} is no account", path=f"{path}[{at}].account")
-        if not _OWNER.fullmatch(leg.owner):
+        if not _owner(leg.owner):
             return WrongLeg(reason=f"{leg.owner!r} is no owner", path=f"{path}[{at}].owner")
         if not leg.amount.minor:
             return WrongLeg(reason="a leg of nothing", path=f"{path}[{at}].amount")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
@@ -64,8 +63,7 @@ class Row(Value, omit_defaults=True):  # pyright: ignore  # what is null need no
     linked_to: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(Value):
     """What became of an entry; refused: why nothing was booked, of any of them."""
 
     entry_id: UUID | None
