@@ -32,6 +32,7 @@ from .guides import Guide
 from .idempotent import Idempotent
 from .kept import Gives, Personal
 from .kept import Keeps as Keeps  # what a pack keeps of persons
+from .named import Named
 from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
 from .parts import Within
@@ -264,7 +265,7 @@ class Search:
 
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Gives, Commands, Page, Search, Headlines, Growing, Files,
-    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn, Step, Paid, Within, Idempotent,
+    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn, Step, Paid, Within, Named, Idempotent,
 )  # fmt: skip
 
 
