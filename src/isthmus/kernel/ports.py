@@ -150,8 +150,7 @@ class Guard(Protocol):
     async def check(self, caller: Any, capability: Any, settings: Mapping[str, str], ask: Any = None) -> str:
         """Return to which parts of the front end a call is confined: `seller/17 seller/18`; nothing: to none.
 
-        Raise NotPermitted where a `Caller` may not call a `Capability` of a front end that has these settings.
-        ask: what is asked, as it came (JSON is not read yet); None: whether they may call it at all.
+        Raise NotPermitted where a `Caller` may not call a `Capability` of one with these settings; ask: as it came.
         """
         ...
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from isthmus.kernel import Condition, Pack
+from isthmus.kernel import Condition, Pack, ports
 from isthmus.language import mark
 from isthmus.manifest import DemoData, Every, Growing, Job, Keeps, Named, Page, Personal, Persons, Search
 from isthmus.sealing import Sealed
 
-from . import api, entities
+from . import api, entities, rules
 from .service import members, points, programmes, sharing
+from .storage import members as storage
 
 EXPIRE_EVERY_S = 600  # points of a past day are spent by nobody meanwhile
 
@@ -107,6 +108,18 @@ PERSONAL = Personal(
     ),
 )
 
+
+async def find_named(session: ports.Session, front_end: str, ask: api.FindMember) -> list[str]:
+    """Return who is meant by what they are known by."""
+    wanted = rules.normalised(api.Identity(kind=ask.kind, value=ask.value))
+    return [str(await storage.find(session, front_end, wanted.kind, wanted.value))]
+
+
+async def name_other(session: ports.Session, front_end: str, ask: api.Merge) -> list[str]:
+    """Return who is to go into another."""
+    return [str(ask.other_id)]
+
+
 NAMED = Named(
     kind="member",
     by="member_id",
@@ -122,7 +135,7 @@ NAMED = Named(
             and (one.member_id = main.member_id or one.merged_into = main.member_id)
         where asked.front_end = $1 and asked.member_id = any (array(select said::uuid from unnest($2::text[]) as said
             where said ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'))""",
-    found={api.find_member: members.found, api.merge: members.merged},
+    found={api.find_member: find_named, api.merge: name_other},
 )
 
 PACK = Pack(

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from isthmus.checks import NOBODY, Watching
-from isthmus.kernel import Context, implements, ports
+from isthmus.kernel import Context, implements
 from isthmus.personal import erased_attributes, erasing_key, personal_fields
 from isthmus.sealing import UNSEALED, Seals
 from isthmus.store import ConstraintBroken
@@ -101,21 +101,11 @@ async def list_consents(ask: api.ListConsents, ctx: Context) -> api.ConsentChang
 
 @implements(api.find_member)
 async def find_member(ask: api.FindMember, ctx: Context) -> api.Member:
-    for member_id in await found(ctx.session, ctx.front_end, ask):
-        return await _member(UUID(member_id), ctx)
-    raise api.NotAMember(what=f"who is known by this {ask.kind}", path="$.value")
-
-
-async def found(session: ports.Session, front_end: str, ask: api.FindMember) -> tuple[str, ...]:
-    """Return who is meant by what they are known by, as policies name them."""
     wanted = rules.normalised(api.Identity(kind=ask.kind, value=ask.value))
-    member_id = await storage.find(session, front_end, wanted.kind, wanted.value)
-    return () if member_id is None else (str(member_id),)
-
-
-async def merged(session: ports.Session, front_end: str, ask: api.Merge) -> tuple[str, ...]:
-    """Return who is to go into another, as policies name them."""
-    return (str(ask.other_id),)
+    member_id = await storage.find(ctx.session, ctx.front_end, wanted.kind, wanted.value)
+    if member_id is None:
+        raise api.NotAMember(what=f"who is known by this {ask.kind}", path="$.value")
+    return await _member(member_id, ctx)
 
 
 @implements(api.get_buyer)
