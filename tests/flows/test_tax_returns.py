@@ -12,7 +12,7 @@ import pytest
 from isthmus.flows.bookkeeping import api as bookkeeping
 from isthmus.flows.checkout import api as checkout
 from isthmus.flows.closing import api as closing
-from isthmus.flows.closing.figures import csv_of, lacking_of, table_of
+from isthmus.flows.closing.rules import csv_of, lacking_of, table_of
 from isthmus.flows.invoices import api as invoices
 from isthmus.kernel import PASS, Pass, answers
 from isthmus.kernel.host import Answer
@@ -95,7 +95,7 @@ async def asked(books: Books, since: date = TODAY, until: date = TODAY) -> closi
 async def figures(books: Books) -> list[Figure]:
     """Return the figures of today, having looked that each is the sum of its entries and that all are in the books."""
     found = await asked(books)
-    assert found.without_base == ()
+    assert found.left_out == ()
     assert await books.stands("equity:turnover") == [0], "memo accounts come to zero together"
     for one in found.lines:
         where = f"{one.jurisdiction}:{one.category}:{one.taxed_at}".rstrip(":").lower().replace(".", "-")
@@ -255,13 +255,18 @@ async def test_entries_of_a_rule_that_keeps_no_base_are_named_and_from_when_on_a
     await after.call(promotion.put_promotion, promotion.PutPromotion(promotion=free))
     assert (await after.bought(("jam", 1), is_paid=False, paid_at_till="cash")).bill.total.minor == 0
     found = await asked(after, since=TODAY - timedelta(days=30))
-    (lacking,) = found.without_base
+    (lacking,) = found.left_out
     assert (lacking.subject, lacking.value_date) == (str(placed.orders[0].order_id), TODAY)
     assert found.complete_from == TODAY + timedelta(days=1)
     assert f"from {found.complete_from} on all do" in next(lacking_of(found))
     assert [one.base + one.tax for one in found.lines] == [eur(400)], "what has a base counts"
-    assert next(line for line in table_of(found) if "19 %" in line).split()[:4] == ["DE", "none", "19", "%"]
-    assert (await asked(after, since=TODAY + timedelta(days=1), until=TODAY + timedelta(days=2))).without_base == ()
+    assert next(line for line in table_of(found).splitlines() if "19 %" in line).split()[:4] == [
+        "DE",
+        "none",
+        "19",
+        "%",
+    ]
+    assert (await asked(after, since=TODAY + timedelta(days=1), until=TODAY + timedelta(days=2))).left_out == ()
 
 
 async def test_an_order_of_before_knows_its_place_and_category_and_no_rate(shop: Shop) -> None:

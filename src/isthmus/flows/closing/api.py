@@ -79,7 +79,7 @@ class TaxReturnLine(Value):
     tax: Money
 
 
-class EntryWithoutBase(Value):
+class LeftOut(Value):
     """An entry of goods that keeps no taxable base."""
 
     reference: str
@@ -99,7 +99,7 @@ class TaxReturn(Value):
     until: date
     lines: tuple[TaxReturnLine, ...]
     gross: tuple[Money, ...]
-    without_base: tuple[EntryWithoutBase, ...]  # the latest; fifty where there are more
+    left_out: tuple[LeftOut, ...]  # the latest; fifty where there are more
     complete_from: date  # from this day on no entry is without
 
 

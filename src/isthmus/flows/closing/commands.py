@@ -15,8 +15,7 @@ from isthmus.manifest import Opened
 from isthmus.packs.ledger import api as ledger
 from isthmus.values import Money
 
-from . import api
-from .figures import csv_of, lacking_of, table_of
+from . import api, rules
 
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 On = Annotated[str, typer.Option("--on", help="The front end whose books they are.")]
@@ -76,22 +75,16 @@ def commands(opening: Opening) -> typer.Typer:
         on: On,
         since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day.")],
         through: Through,
-        form: Annotated[
-            Literal["table", "csv", "json"], typer.Option(help="A table to read, or a file: CSV or JSON.")
-        ] = "table",
+        form: Annotated[Literal["table", "csv"], typer.Option(help="A table to read, or CSV.")] = "table",
+        json: Json = False,
     ) -> None:
         """Print taxable base and tax by jurisdiction, category and rate; it ends with 1 where entries have no base."""
         ask = api.GetTaxReturn(since=since.date(), until=through.date())
         (found,) = asyncio.run(_called(opening, on, (api.tax_return, ask)))
-        text = {
-            "table": lambda: "\n".join(table_of(found)),
-            "csv": lambda: csv_of(found).rstrip(),
-            "json": lambda: _json(found),
-        }
-        typer.echo(text[form]())
-        for line in lacking_of(found):
+        typer.echo(_json(found) if json else rules.csv_of(found).rstrip() if form == "csv" else rules.table_of(found))
+        for line in rules.lacking_of(found):
             typer.echo(line, err=True)
-        raise typer.Exit(1 if found.without_base else 0)
+        raise typer.Exit(1 if found.left_out else 0)
 
     return app
 

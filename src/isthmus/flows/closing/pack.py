@@ -36,7 +36,7 @@ CLOSING = Pack(
             path="/tax-return",
             menu="Tax return",
             group="Finance",
-            at=f"{PAGES}.taxes:show",
+            at=f"{PAGES}:show_tax_return",
             template="tax_return.html",
             needs=api.tax_return,
         ),

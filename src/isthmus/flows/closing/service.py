@@ -100,13 +100,13 @@ async def tax_return(ask: api.GetTaxReturn, ctx: Context) -> api.TaxReturn:
         for below in (BASE, TAX):
             if code.startswith(below):
                 taxed.setdefault((code.removeprefix(below), currency), {})[below] = -amount
-    without, complete_from = await _without_base(ask, ctx)
+    without, complete_from = await _left_out(ask, ctx)
     return api.TaxReturn(
         since=ask.since,
         until=ask.until,
         lines=tuple(_taxed(where, currency, found) for (where, currency), found in sorted(taxed.items())),
         gross=tuple(amount for (code, _), amount in sorted(moved.items()) if code == TURNOVER),
-        without_base=without,
+        left_out=without,
         complete_from=complete_from,
     )
 
@@ -125,21 +125,20 @@ def _taxed(where: str, currency: str, found: Mapping[str, Money]) -> api.TaxRetu
     )
 
 
-async def _without_base(ask: api.GetTaxReturn, ctx: Context) -> tuple[tuple[api.EntryWithoutBase, ...], date]:
+async def _left_out(ask: api.GetTaxReturn, ctx: Context) -> tuple[tuple[api.LeftOut, ...], date]:
     """Return entries of goods that keep no base, and the day from which on none does."""
     found: list[ledger.Entry] = []
     complete_from = ask.since
-    while more := await _without_from(complete_from, ask.until, ctx):
+    while more := await _left_out_from(complete_from, ask.until, ctx):
         found += more
         complete_from = max(one.value_date for one in more) + timedelta(days=1)
     without = (
-        api.EntryWithoutBase(reference=one.reference, subject=one.subject, value_date=one.value_date)
-        for one in found[:LOOK_MAX]
+        api.LeftOut(reference=one.reference, subject=one.subject, value_date=one.value_date) for one in found[:LOOK_MAX]
     )
     return tuple(without), complete_from
 
 
-async def _without_from(since: date, until: date, ctx: Context) -> list[ledger.Entry]:
+async def _left_out_from(since: date, until: date, ctx: Context) -> list[ledger.Entry]:
     """Return the latest entries of goods without a base; what was given away for nothing has none."""
     found: list[ledger.Entry] = []
     for kind in ("goods-delivered", "goods-returned"):

@@ -9,12 +9,12 @@ from isthmus.kernel import decode, encode, errors
 from isthmus.pages import Asked, Client, Shown
 
 from .. import api
-from ..figures import csv_of
+from ..rules import csv_of
 
 TAX_RETURN: Final = "closing.tax-return"
 
 
-async def show(request: Asked, client: Client) -> Shown:
+async def show_tax_return(request: Asked, client: Client) -> Shown:
     """Show the days that are asked for; else the month that was over last."""
     codes = client.users(TAX_RETURN)
     code = request.query_params.get("front_end", "").strip() or next(iter(codes), "")

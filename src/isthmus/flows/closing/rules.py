@@ -22,16 +22,17 @@ def csv_of(found: TaxReturn) -> str:
     return text.getvalue()
 
 
-def table_of(found: TaxReturn) -> Iterator[str]:
-    """Yield a line for each place, category and rate, and what was charged in all."""
-    yield f"{'tax return':<44}{'base':>18}{'tax':>18}"
+def table_of(found: TaxReturn) -> str:
+    """Return a line for each place, category and rate, and what was charged in all."""
+    rows: list[tuple[str, object, object]] = [("tax return", "base", "tax")]
     for one in found.lines:
-        yield f"{'  ' + name_of(one):<44}{one.base!s:>18}{one.tax!s:>18}"
+        rows.append((f"  {name_of(one)}", one.base, one.tax))
     for gross in found.gross:
         own = [one for one in found.lines if one.base.currency == gross.currency]
         nothing = gross - gross
         base, tax = sum((one.base for one in own), nothing), sum((one.tax for one in own), nothing)
-        yield f"{f'  all together {gross}':<44}{base!s:>18}{tax!s:>18}"
+        rows.append((f"  all together {gross}", base, tax))
+    return "\n".join(f"{name:<44}{base!s:>18}{tax!s:>18}" for name, base, tax in rows)
 
 
 def name_of(line: TaxReturnLine) -> str:
@@ -41,6 +42,6 @@ def name_of(line: TaxReturnLine) -> str:
 
 def lacking_of(found: TaxReturn) -> Iterator[str]:
     """Yield what is left out, and from when on nothing is."""
-    if found.without_base:
-        yield f"{len(found.without_base)} entries of goods keep no base; from {found.complete_from} on all do:"
-        yield from (f"  {one.value_date}  {one.reference}" for one in found.without_base)
+    if found.left_out:
+        yield f"{len(found.left_out)} entries of goods keep no base; from {found.complete_from} on all do:"
+        yield from (f"  {one.value_date}  {one.reference}" for one in found.left_out)
