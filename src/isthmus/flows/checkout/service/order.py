@@ -84,7 +84,7 @@ async def _placed(ask: api.PlaceOrder, terms: api.PlaceAgreed | None, ctx: Conte
         ),
     )
     await _redeem(str(group_id), bill, cart.buyer, ctx)
-    in_fee, fee_taxed = rules.delivery_tax(cart)
+    in_fee, fee_taxed = rules.delivery_tax(cart) if bill.delivery else (None, None)
     if ask.slot_id is not None:
         await ctx.call(fulfilment.book_slot, fulfilment.BookSlot(reference=str(group_id), slot_id=ask.slot_id))
     placed = await ctx.call(

@@ -336,7 +336,7 @@ def _placed(ask: api.PlaceOrder, part: storage.Part) -> api.OrderPlaced:
         lines=tuple(ask.lines[line] for line in part.lines),
         commissions=tuple(money(minor, ask.currency) for minor in part.commissions),
         is_handed_over=ask.is_handed_over,
-        delivery_tax=money(part.delivery_tax, ask.currency),
+        delivery_tax=money(part.delivery_tax, ask.currency) if part.delivery_tax else None,
         delivery_taxed=ask.delivery_taxed,
     )
 
