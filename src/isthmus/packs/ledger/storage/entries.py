@@ -57,7 +57,7 @@ class Row(Value, omit_defaults=True):  # pyright: ignore  # what is null need no
     memo: str
     metadata: dict[str, str]
     legs: int
-    content: UUID
+    content: str  # a digest of what was asked
     expires_at: datetime | None = None
     reverses: UUID | None = None
     linked_to: UUID | None = None
