@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -11,7 +11,9 @@ from isthmus.values import money
 
 from .. import api
 
-_WRITE = "select * from ledger.write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_WRITE = (
+    "select * from ledger.write($1, $2, $3::text::int[], $4::text::text[], $5, $6, $7::text::bigint[], $8, $9, $10)"
+)
 _WRITE_SHARED = _WRITE.replace("ledger.write", "ledger.write_shared")
 _RECORD = "select ledger.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 _ENTRIES = """
@@ -28,19 +30,22 @@ _LEGS = """
     where leg.front_end = $1 and leg.entry_id = any ($2) and leg <= entry.legs
     order by leg.entry_id, leg"""
 _ANY_STATE = "($8::text is null or state = $8)"
+_WITHOUT = """($9::text is null or not exists (
+            select from ledger.leg as other join ledger.account as moved using (account_id)
+            where other.front_end = $1 and other.entry_id = entry.entry_id and moved.code = $9))"""
 _PAGE = """
     select entry_id, 0 as xid from ledger.entry
     where front_end = $1 and ($2::text is null or subject = $2) and ($3::text is null or kind = $3)
         and ($4::date is null or value_date >= $4) and ($5::date is null or value_date <= $5)
-        and ($6::uuid is null or entry_id < $6) and {0}
+        and ($6::uuid is null or entry_id < $6) and {0} and {1}
     order by entry_id desc limit $7"""
 _PAGE_OF_ACCOUNT = """
     select distinct xid, leg.entry_id from ledger.account join ledger.leg using (account_id)
     join ledger.entry on entry.front_end = $1 and entry.entry_id = leg.entry_id
-    where account.front_end = $1 and code = $9 and owner = $10 and ($11::text is null or account.currency = $11)
+    where account.front_end = $1 and code = $10 and owner = $11 and ($12::text is null or account.currency = $12)
         and ($2::text is null or subject = $2) and ($3::text is null or kind = $3)
         and ($4::date is null or leg.value_date >= $4) and ($5::date is null or leg.value_date <= $5)
-        and ($6::uuid is null or (xid, leg.entry_id) < ($12, $6)) and {0}
+        and ($6::uuid is null or (xid, leg.entry_id) < ($13, $6)) and {0} and {1}
     order by xid desc, entry_id desc limit $7"""
 
 
@@ -57,7 +62,7 @@ class Row(Value, omit_defaults=True):  # pyright: ignore  # what is null need no
     memo: str
     metadata: dict[str, str]
     legs: int
-    content: UUID
+    content: str  # a digest of what was asked
     expires_at: datetime | None = None
     reverses: UUID | None = None
     linked_to: UUID | None = None
@@ -77,19 +82,24 @@ class Written(Value):
 def columns(
     front_end: str, rows: Sequence[Row], legs: Sequence[Sequence[api.EntryLeg]], at: datetime, by: str
 ) -> tuple[object, ...]:
-    """Return entries with their legs as the database takes them."""
+    """Return entries with their legs, which have passed `api.fault_of`, as the database takes them."""
     flat = [(place, leg) for place, own in enumerate(legs, 1) for leg in own]
     return (
         front_end,
         encode(rows),
-        [place for place, _ in flat],
-        [leg.account for _, leg in flat],
+        _array(str(place) for place, _ in flat),
+        _array(leg.account for _, leg in flat),
         [leg.owner for _, leg in flat],
         [leg.amount.currency for _, leg in flat],
-        [leg.amount.minor for _, leg in flat],
+        _array(str(leg.amount.minor) for _, leg in flat),
         at,
         by,
     )
+
+
+def _array(items: Iterable[str]) -> str:
+    """Write an array of what needs no quotes; of a list asyncpg would ask each item twice whether it is one too."""
+    return f"{{{','.join(items)}}}"
 
 
 async def write(session: ports.Session, given: tuple[object, ...], *, is_shared: bool = False) -> list[Written]:
@@ -165,12 +175,12 @@ async def page(
     """Return where entries are, the latest first, one more than was asked for where there are more."""
     xid, entry_id = before or (0, None)
     of_state = "state = 'pending' and $8 = 'pending'" if ask.state is api.EntryState.PENDING else _ANY_STATE
-    common = (front_end, ask.subject, ask.kind, ask.since, ask.until, entry_id, ask.limit + 1, ask.state)
+    common = (front_end, ask.subject, ask.kind, ask.since, ask.until, entry_id, ask.limit + 1, ask.state, ask.without)
     if ask.account is None:
-        rows = await session.fetch(_PAGE.format(of_state), *common)
+        rows = await session.fetch(_PAGE.format(of_state, _WITHOUT), *common)
     else:
         rows = await session.fetch(
-            _PAGE_OF_ACCOUNT.format(of_state), *common, ask.account, ask.owner, ask.currency, xid
+            _PAGE_OF_ACCOUNT.format(of_state, _WITHOUT), *common, ask.account, ask.owner, ask.currency, xid
         )
     return [(row["xid"], row["entry_id"]) for row in rows]
 
