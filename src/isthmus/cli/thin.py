@@ -194,7 +194,7 @@ async def _measured(running: Running, calls: int) -> Report:
     expected = sum(min(calls, sum(one.calls for one in kept if one.front_end == code)) for code in release.lines)
     now = datetime.now(UTC)
     packs = tuple(set(report.pack_folders(release).values()))
-    told = await asyncio.to_thread(history.past, running.config.root, running.config.front_ends, packs, now)
+    from_git = await asyncio.to_thread(history.past, running.config.root, running.config.front_ends, packs, now)
     platform = Platform(release, running.database, resources=running.platform.resources)
     columns = (TextColumn("running calls again of {task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=problems, transient=True) as progress:
@@ -202,7 +202,7 @@ async def _measured(running: Running, calls: int) -> Report:
         found = await report.measure(
             running.database,
             platform,
-            told,
+            from_git,
             now,
             counted={key: one.calls for key, one in (await running.traffic.of(over=COUNTED)).items()},
             limit=calls,
