@@ -177,10 +177,10 @@ class Platform:
         offered = line.find(name)
         try:
             _check_permitted(line, offered, caller)
-            parts = await self.guard.check(caller, offered.capability, line.front_end.settings) if self.guard else ""
+            own = await self.guard.check(caller, offered.capability, line.front_end.settings, ask) if self.guard else ""
             read = decode(ask, offered.capability.ask) if isinstance(ask, bytes) else ask
             call = await self._begun(line, offered, read, caller, now, key)
-            call.parts = parts
+            call.parts = own
             return call
         except IsthmusError as refused:
             await self._keep_refused(offered.capability, ask, caller, call_id, refused)
@@ -315,11 +315,9 @@ async def write_alone(call: Call) -> Answered:
 
 
 async def _written(call: Call) -> Any:
-    at = (call.plan.front_end, call.claim, call.parts)
+    at, of = (call.plan.front_end, call.claim, call.parts), call.step.of if call.step else call
     call.session = call.step.open() if call.step else await call.platform.store.write(*at)
-    if (journal := call.platform.journal) is not None and (
-        watching := journal.watching(call.step.of if call.step else call)
-    ):
+    if (journal := of.platform.journal) is not None and (watching := journal.watching(of)):
         await call.session.later(*watching)
     answer = await call.answering()
     await call.react()

@@ -23,6 +23,7 @@ Roles = Annotated[list[str], typer.Option("--role", help="A role of the person; 
 Person = Annotated[bool, typer.Option("--person", help="WHO is somebody of staff, with what they hold.")]
 Json = Annotated[bool, typer.Option("--json", help="Say it as JSON.")]
 Via = Annotated[str, typer.Option(help=f"Through what: {', '.join(api.WAYS_IN)}.")]
+About = Annotated[str, typer.Option(help="What the ask names, such as member/019d….")]
 
 
 def commands(opening: Opening) -> typer.Typer:
@@ -36,11 +37,12 @@ def commands(opening: Opening) -> typer.Typer:
         on: On,
         role: Roles = [],  # noqa: B006 - typer's way
         person: Person = False,
+        about: About = "",
         via: Via = "http",
         json: Json = False,
     ) -> None:
         """Say whether WHO may call ACTION, and which policies decide it; without a role or --person WHO is a client."""
-        found = asyncio.run(_decided(opening, who, role, person, action, on, via))
+        found = asyncio.run(_decided(opening, who, role, person, action, on, via, about))
         by = ", ".join((*found.policies, *found.failed)) or "no policy permits it"
         typer.echo(encode(found) if json else f"{'yes' if found.is_allowed else 'no'}: {by}{_within(found)}")
         raise typer.Exit(0 if found.is_allowed else 1)
@@ -95,12 +97,12 @@ def _rules(opened: Opened, on: str, via: str) -> str:
 
 
 async def _decided(
-    opening: Opening, who: str, roles: list[str], is_person: bool, action: str, on: str, via: str
+    opening: Opening, who: str, roles: list[str], is_person: bool, action: str, on: str, via: str, about: str
 ) -> api.Decision:
     async with opening() as opened:
-        rules = _rules(opened, on, via)
+        rules, policies = _rules(opened, on, via), _policies(opened)
         meant = await _who(opened, who, roles, is_person, on)
-        return _policies(opened).decide(meant, action, on, rules, via)
+        return policies.decide(meant, action, on, rules, via, await policies.things(on, about))
 
 
 async def _principals(opening: Opening, action: str, on: str, via: str) -> list[str]:
