@@ -17,12 +17,12 @@ from .. import api
 
 _ADD_LINES = """insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location,
     tax_category, list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, attributes,
-    shipped, commission_minor)
+    taxed, shipped, commission_minor)
 select $1, given.*
 from json_to_recordset({lines})
     as given (order_id uuid, line int, sku text, title text, quantity int, unit text, seller text, location text,
         tax_category text, list_amount bigint, amount bigint, discount bigint, tax bigint, total bigint,
-        is_returnable boolean, applied jsonb, attributes jsonb, shipped int, commission bigint)"""
+        is_returnable boolean, applied jsonb, attributes jsonb, taxed jsonb, shipped int, commission bigint)"""
 ADD_LINES = _ADD_LINES.format(lines="$2")
 
 # One statement for a whole group, if it is new: its orders, lines, discounts with their shares, and the first entry of
@@ -30,14 +30,15 @@ ADD_LINES = _ADD_LINES.format(lines="$2")
 _PLACE = f"""
 with part as materialized (
     select * from json_to_recordset($16)
-        as given (order_id uuid, number bigint, key text, lines json, delivery_fee bigint, total bigint)
+        as given (order_id uuid, number bigint, key text, lines json, delivery_fee bigint, delivery_tax bigint,
+            total bigint)
     where not exists (select from "order".orders where front_end = $1 and group_id = $2)
 ), placed as (
     insert into "order".orders (front_end, order_id, group_id, number, state, part, member_id, contact_email, address,
         order_kind, channel, box, plan, currency, line_count, delivery_fee_minor, delivery_method, total_minor,
-        coupons, placed_at, pay_before, attributes, supplements)
+        coupons, placed_at, pay_before, attributes, supplements, delivery_tax_minor, delivery_taxed)
     select $1, order_id, $2, number, $3::text, key, $4, $5, $6, $7, $8, $9, $10, $11, json_array_length(lines),
-        delivery_fee, $12, total, $13, $14::timestamptz, $15, $21, $22 from part
+        delivery_fee, $12, total, $13, $14::timestamptz, $15, $21, $22, delivery_tax, $23 from part
 ), told as (
     insert into "order".history (front_end, order_id, at, by, what, note)
     select $1, order_id, $14::timestamptz, $17, $3::text, '' from part
@@ -56,7 +57,8 @@ with part as materialized (
 where exists (select from part)
 """
 _AS_THEY_ARE = (
-    "sku", "title", "quantity", "unit", "seller", "location", "tax_category", "is_returnable", "applied", "attributes"
+    "sku", "title", "quantity", "unit", "seller", "location", "tax_category", "is_returnable", "applied", "attributes",
+    "taxed",
 )  # fmt: skip
 AMOUNTS = ("list_amount", "amount", "discount", "tax", "total")
 
@@ -156,6 +158,7 @@ class Part:
     key: str
     lines: tuple[int, ...]
     delivery_fee: int
+    delivery_tax: int
     total: int
     commissions: tuple[int, ...]  # by line
 
@@ -202,6 +205,7 @@ async def place(
         encode(_shares(ask.discounts, parts)),
         encode(ask.attributes),
         ask.supplements,
+        None if ask.delivery_taxed is None else encode(ask.delivery_taxed),
     )
     if is_new:
         await session.later(_PLACE, *row)
@@ -351,6 +355,8 @@ def _order(row: ports.Row) -> api.Order:
         attributes=decode(row["attributes"], dict[str, Any]),
         supplements=row["supplements"],
         review_until=row["review_until"],
+        delivery_tax=money(row["delivery_tax_minor"], currency),
+        delivery_taxed=None if row["delivery_taxed"] is None else decode(row["delivery_taxed"], api.Taxed),
     )
 
 
@@ -372,6 +378,7 @@ def _line(row: Mapping[str, Any], currency: str) -> api.OrderLine:
         is_returnable=row["is_returnable"],
         applied=convert(row["applied"], tuple[Applied, ...]),
         attributes=row["attributes"],
+        taxed=None if row["taxed"] is None else convert(row["taxed"], api.Taxed),
         commission=money(row["commission_minor"], currency),
         shipped=row["shipped"],
         closed=row["closed"],
