@@ -146,7 +146,7 @@ async def _risk(rounds: int) -> list[Row]:
 async def _side_by_side(rounds: int, wanted: Sequence[tuple[str, tuple[str, ...], bool]]) -> list[list[Took]]:
     """Return what turns of two servers took; each: its database, what it leaves out, whether its orders are judged."""
     async with AsyncExitStack() as stack:
-        sides: list[tuple[Meter, list[Buying]]] = []
+        served: list[tuple[str, str, shop.Server]] = []
         audited: list[str] = []
         for name, leave_out, is_judged in wanted:
             url = await stack.enter_async_context(shop.database(name))
@@ -155,7 +155,13 @@ async def _side_by_side(rounds: int, wanted: Sequence[tuple[str, tuple[str, ...]
                 await _judge(url)
             if "audit" not in leave_out:
                 audited.append(url)
-            server = await stack.enter_async_context(shop.serving(url, leave_out=leave_out))
+            served.append((url, key, await stack.enter_async_context(shop.serving(url, leave_out=leave_out))))
+        sides: list[tuple[Meter, list[Buying]]] = []
+        for (
+            url,
+            key,
+            server,
+        ) in served:  # once all are there: a server hangs up on who is silent while others are filled
             buyers = [await shop.Buyer.connect(server.port, key) for _ in range(CLIENTS)]
             for buyer in buyers:
                 stack.callback(buyer.close)
