@@ -81,8 +81,8 @@ _LENT: Final = {
 _EXPECT: Final = f"select isthmus.expect({_IS_NEW}, 'reservation_is_new')"
 _COUNT: Final = "select count(*) from made"
 HOLD: Final = _HOLDING.format(**_OWN, end=_COUNT)
-# One reservation of own goods under a reference that is known to be new, as of nearly every order: its key keeps it from
-# being there twice, so nothing is counted.
+# One reservation of own goods under a reference that is known to be new, as of nearly every order: its primary key
+# keeps it from being there twice, so nothing is counted.
 HOLD_NEW: Final = f"""
     with step as (
         insert into inventory.reservation_step (front_end, reference, state, at, by)

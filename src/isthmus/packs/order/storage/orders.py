@@ -58,7 +58,7 @@ _PLACE = _PLACING.format(
     with_discounts=_WITH_DISCOUNTS,
     add_lines=f"{_PLACED_LINES} where exists (select from part)",
 )
-# What is known to be new, and at its full price, as most orders are: nothing is looked for, and nothing written of none.
+# What is known to be new, and at its full price, as most orders are: an index keeps it from being there twice.
 _PLACE_NEW = _PLACING.format(is_new="", with_discounts="", add_lines=_PLACED_LINES)
 _AS_THEY_ARE = (
     "sku", "title", "quantity", "unit", "seller", "location", "tax_category", "is_returnable", "applied", "attributes"

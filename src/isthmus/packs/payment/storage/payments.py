@@ -26,7 +26,6 @@ with opened as (
 )
 select count(*) from opened
 """
-# Of what is known to be new an index keeps it from being there twice.
 _OPEN_RECEIVED = _OPEN.replace("on conflict (front_end, reference) do nothing", "")
 _OPEN_NEW = """insert into payment.payment (front_end, payment_id, reference, currency, amount_minor, state, opened_at)
 values ($1, $2, $3, $4, $5, 'open', $6)"""
@@ -186,10 +185,10 @@ async def open_payment(
     """
     (payment_id, leg_id), amount, received_as = ids, ask.amount, ask.received_as or ""
     row = (front_end, payment_id, ask.reference, amount.currency, amount.minor, received_as, now, leg_id)
-    if is_new:
-        await session.later(*((_OPEN_RECEIVED, *row) if received_as else (_OPEN_NEW, *row[:5], now)))
-        return True
-    return bool(await session.fetch_value(_OPEN, *row))
+    if not is_new:
+        return bool(await session.fetch_value(_OPEN, *row))
+    await (session.later(_OPEN_RECEIVED, *row) if received_as else session.later(_OPEN_NEW, *row[:5], now))
+    return True
 
 
 async def by_references(
