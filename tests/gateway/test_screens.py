@@ -258,7 +258,7 @@ async def test_what_the_front_end_does_not_use_its_screen_does_not_show(west: We
 
 async def test_a_policy_forbids_a_part_as_it_forbids_its_call(west: West) -> None:
     class Guard:
-        async def check(self, caller: Any, capability: Any, settings: Any) -> str:
+        async def check(self, caller: Any, capability: Any, settings: Any, ask: Any = None) -> str:
             if capability.name == "shop.doze":
                 raise errors.NotPermitted("nobody dozes", remedy="stay awake")
             return ""

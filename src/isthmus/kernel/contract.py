@@ -106,7 +106,8 @@ def check(value: object, path: str = "$") -> None:
             _check_moment(value, path)
         case Struct():
             for name in _looked_at(type(value)):
-                check(getattr(value, name), f"{path}.{name}")
+                if (part := getattr(value, name)) is not None:
+                    check(part, f"{path}.{name}")
             if own := getattr(value, "__check__", None):
                 own(path)
         case tuple() | list():

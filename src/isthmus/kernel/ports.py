@@ -147,10 +147,10 @@ class Store(Protocol):
 class Guard(Protocol):
     """Says who may call what. A platform without one lets each caller do what its front end uses."""
 
-    async def check(self, caller: Any, capability: Any, settings: Mapping[str, str]) -> str:
+    async def check(self, caller: Any, capability: Any, settings: Mapping[str, str], ask: Any = None) -> str:
         """Return to which parts of the front end a call is confined: `seller/17 seller/18`; nothing: to none.
 
-        Raise NotPermitted where a `Caller` may not call a `Capability` of a front end that has these settings.
+        Raise NotPermitted where a `Caller` may not call a `Capability` of one with these settings; ask: as it came.
         """
         ...
 

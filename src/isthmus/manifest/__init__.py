@@ -32,6 +32,7 @@ from .guides import Guide
 from .idempotent import Idempotent
 from .kept import Gives, Personal
 from .kept import Keeps as Keeps  # what a pack keeps of persons
+from .named import Named
 from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
 from .parts import Within
@@ -109,9 +110,8 @@ class Job:
 class Place:
     """Where a resource is made: the database, the pack's settings in their own shape, the providers of its seam.
 
-    root: the folder of the settings. data: where the platform keeps files of its own. packs: all that is plugged in.
-    front_ends: the folder that has those of front ends.
-    resource: gives what was made of a kind: at once by the same pack before this, of other packs once all are made.
+    root: the folder of the settings. data: where the platform keeps files of its own. packs: what is plugged in.
+    front_ends: their folder. resource: gives what was made of a kind: by this pack before, by others once all are made.
     """
 
     database: Database
@@ -196,10 +196,10 @@ class Persons:
     records: SQL with the fields of `isthmus.data.persons.matching.Record`. resolved: where persons land in the lake.
     entity: the lake's entity that goes when the event `erased` says so; `member_id` is its field and the event's, whose
     `merged_ids`, if it has them, are erased too.
-    set_segments: the subscriber of a member's segments; `ask` makes its ask of the member, the segments,
-    and the prefix of those that are replaced. segments, known_segments: SQL that gives the segments of a member, from
-    front end and id, and all that any member of a front end has. consenting: SQL of which members, of a front end, some
-    ids and a purpose, have consented to it. in_segment: the next members of a segment after an id, at most so many.
+    set_segments: the subscriber of a member's segments; `ask` makes its ask of the member, the segments, and the
+    prefix of those that are replaced. segments, known_segments: SQL that gives the segments of a member, from front
+    end and id, and all that any member of a front end has. consenting: SQL of which members, of a front end, some ids
+    and a purpose, have consented to it. in_segment: the next members of a segment after an id, at most so many.
     person: members of some ids, each with whom it is in the whole group.
     """
 
@@ -264,7 +264,7 @@ class Search:
 
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Gives, Commands, Page, Search, Headlines, Growing, Files,
-    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn, Step, Paid, Within, Idempotent,
+    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn, Step, Paid, Within, Named, Idempotent,
 )  # fmt: skip
 
 

@@ -266,7 +266,7 @@ async def test_a_session_that_ends_in_the_middle_of_a_call_ends_with_it(
     guard = Policies((INVENTORY, POLICY), [("default", DEFAULT.read_text())])
 
     class Slow(Policies):
-        async def check(self, caller: Caller, capability: Any, settings: Mapping[str, str]) -> str:
+        async def check(self, caller: Caller, capability: Any, settings: Mapping[str, str], ask: Any = None) -> str:
             parts = await guard.check(caller, capability, settings)
             await office.staff.sign_out("bo", CLI)  # when the call is let in, and has done nothing yet
             return parts

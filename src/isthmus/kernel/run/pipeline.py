@@ -177,10 +177,10 @@ class Platform:
         offered = line.find(name)
         try:
             _check_permitted(line, offered, caller)
-            parts = await self.guard.check(caller, offered.capability, line.front_end.settings) if self.guard else ""
+            own = await self.guard.check(caller, offered.capability, line.front_end.settings, ask) if self.guard else ""
             read = decode(ask, offered.capability.ask) if isinstance(ask, bytes) else ask
             call = await self._begun(line, offered, read, caller, now, key)
-            call.parts = parts
+            call.parts = own
             return call
         except IsthmusError as refused:
             await self._keep_refused(offered.capability, ask, caller, call_id, refused)

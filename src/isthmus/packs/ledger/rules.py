@@ -17,10 +17,10 @@ from . import api
 _NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?")
 
 
-def content(draft: api.EntryDraft, reverses: UUID | None = None) -> UUID:
-    """Return a digest of all that was asked: what tells a repetition from another entry."""
+def content(draft: api.EntryDraft, reverses: UUID | None = None) -> str:
+    """Return a digest of all that was asked, 32 hex digits: what tells a repetition from another entry."""
     said = encode(draft) + (reverses.bytes if reverses else b"")
-    return UUID(bytes=hashlib.sha256(said).digest()[:16])
+    return hashlib.sha256(said).hexdigest()[:32]
 
 
 def undone(legs: Iterable[api.EntryLeg]) -> tuple[api.EntryLeg, ...]:

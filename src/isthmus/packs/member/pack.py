@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from isthmus.kernel import Condition, Pack
+from isthmus.kernel import Condition, Pack, ports
 from isthmus.language import mark
-from isthmus.manifest import DemoData, Every, Growing, Job, Keeps, Page, Personal, Persons, Search
+from isthmus.manifest import DemoData, Every, Growing, Job, Keeps, Named, Page, Personal, Persons, Search
 from isthmus.sealing import Sealed
 
-from . import api, entities
+from . import api, entities, rules
 from .service import members, points, programmes, sharing
+from .storage import members as storage
 
 EXPIRE_EVERY_S = 600  # points of a past day are spent by nobody meanwhile
 
@@ -107,6 +108,36 @@ PERSONAL = Personal(
     ),
 )
 
+
+async def find_named(session: ports.Session, front_end: str, ask: api.FindMember) -> list[str]:
+    """Return who is meant by what they are known by."""
+    wanted = rules.normalised(api.Identity(kind=ask.kind, value=ask.value))
+    return [str(await storage.find(session, front_end, wanted.kind, wanted.value))]
+
+
+async def name_other(session: ports.Session, front_end: str, ask: api.Merge) -> list[str]:
+    """Return who is to go into another."""
+    return [str(ask.other_id)]
+
+
+NAMED = Named(
+    kind="member",
+    by="member_id",
+    attributes={"tier": "String", "segments": "Set<String>", "consents": "Set<String>", "state": "String"},
+    rows="""
+        select one.member_id::text as name, main.segments, main.consents, main.state,
+            coalesce((select nullif(account.tier, '') from member.account
+                where account.account_id = main.account_id), main.tier) as tier
+        from member.membership asked
+        join member.membership main on main.front_end = asked.front_end
+            and main.member_id = coalesce(asked.merged_into, asked.member_id)
+        join member.membership one on one.front_end = main.front_end
+            and (one.member_id = main.member_id or one.merged_into = main.member_id)
+        where asked.front_end = $1 and asked.member_id = any (array(select said::uuid from unnest($2::text[]) as said
+            where said ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'))""",
+    found={api.find_member: find_named, api.merge: name_other},
+)
+
 PACK = Pack(
     name="member",
     owner="members",
@@ -119,6 +150,7 @@ PACK = Pack(
         PERSONS,
         Growing(totals=("member.members",)),
         PERSONAL,
+        NAMED,
         Job(name="member.expire-points", when=Every(seconds=EXPIRE_EVERY_S), calls=api.expire_points),
         Page(
             path="/members",

@@ -2,7 +2,20 @@
 
 from isthmus.kernel import Condition, Pack
 from isthmus.language import mark
-from isthmus.manifest import Growing, Headlines, Keeps, Lines, Movements, Page, Personal, Resource, Search, Step, Within
+from isthmus.manifest import (
+    Growing,
+    Headlines,
+    Keeps,
+    Lines,
+    Movements,
+    Named,
+    Page,
+    Personal,
+    Resource,
+    Search,
+    Step,
+    Within,
+)
 from isthmus.markings import Segment
 
 from . import api, entities
@@ -115,6 +128,15 @@ PACK = Pack(
             complaints=(api.request_return, api.ask_hand_in),
         ),
         PERSONAL,
+        Named(
+            kind="order",
+            by="order_id",
+            attributes={"state": "String", "channel": "String", "order_kind": "String"},
+            rows="""
+                select order_id::text as name, state, channel, order_kind from "order".orders
+                where front_end = $1 and order_id = any (array(select said::uuid from unnest($2::text[]) as said
+                    where said ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'))""",
+        ),
         Within(kind="seller", capabilities=WITHIN, rows={"order.line": "seller"}),
         Within(kind="order", capabilities=WITHIN),
         Headlines(metrics=("order.orders", "order.sales", "order.refunds", "order.basket-value")),

@@ -40,6 +40,7 @@ class Decide(Value):
     who: Who
     action: Name
     via: Name = "http"
+    about: Name = ""  # what the ask names, as `member/019d…`; nothing: whether they may call it at all
 
 
 class Decision(Value):
@@ -115,7 +116,33 @@ class NoSuchAction(errors.NotFound):
         )
 
 
-@capability("policy.decide", version="1.0", effect=Effect.READ, raises=[NoSuchAction])
+class NoSuchThing(errors.BadAsk):
+    """What a question is about is of no kind that asks name."""
+
+    slug = "policy.no-such-thing"
+
+    def __init__(self, *, about: str, kinds: str) -> None:
+        super().__init__(
+            f"{about!r} is nothing that policies know",
+            remedy=f"name one of {kinds}" if kinds else "plug in a pack that says what asks name",
+            path="$.about",
+        )
+
+
+class NotNamed(errors.BadAsk):
+    """Asks of a capability name nothing of the kind that a question is about."""
+
+    slug = "policy.not-named"
+
+    def __init__(self, *, action: str, about: str) -> None:
+        super().__init__(
+            f"asks of {action!r} name no {about.partition('/')[0]}, so none of its policies is about {about!r}",
+            remedy="name a capability whose ask does, or leave out what it is about",
+            path="$.about",
+        )
+
+
+@capability("policy.decide", version="1.1", effect=Effect.READ, raises=[NoSuchAction, NoSuchThing, NotNamed])
 def decide(ask: Decide) -> Decision:
     """Say whether somebody may call a capability at this front end, and which policies decide it."""
     ...

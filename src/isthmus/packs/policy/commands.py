@@ -22,6 +22,7 @@ On = Annotated[str, typer.Option("--on", help="The front end.")]
 Roles = Annotated[list[str], typer.Option("--role", help="A role of the person; again for more.")]
 Person = Annotated[bool, typer.Option("--person", help="WHO is somebody of staff, with what they hold.")]
 Json = Annotated[bool, typer.Option("--json", help="Say it as JSON.")]
+About = Annotated[str, typer.Option(help="What the ask names, such as member/019d….")]
 Via = Annotated[str, typer.Option(help="Through what: http, mcp, console.")]
 
 
@@ -36,11 +37,12 @@ def commands(opening: Opening) -> typer.Typer:
         on: On,
         role: Roles = [],  # noqa: B006 - typer's way
         person: Person = False,
+        about: About = "",
         via: Via = "http",
         json: Json = False,
     ) -> None:
         """Say whether WHO may call ACTION, and which policies decide it; without a role or --person WHO is a client."""
-        found = asyncio.run(_decided(opening, who, role, person, action, on, via))
+        found = asyncio.run(_decided(opening, who, role, person, action, on, via, about))
         by = ", ".join((*found.policies, *found.failed)) or "no policy permits it"
         typer.echo(encode(found) if json else f"{'yes' if found.is_allowed else 'no'}: {by}{_within(found)}")
         raise typer.Exit(0 if found.is_allowed else 1)
@@ -85,11 +87,12 @@ async def _who(opened: Opened, name: str, roles: list[str], is_person: bool, on:
 
 
 async def _decided(
-    opening: Opening, who: str, roles: list[str], is_person: bool, action: str, on: str, via: str
+    opening: Opening, who: str, roles: list[str], is_person: bool, action: str, on: str, via: str, about: str
 ) -> api.Decision:
     async with opening() as opened:
-        meant = await _who(opened, who, roles, is_person, on)
-        return _policies(opened).decide(meant, action, on, _rules(opened, on), via)
+        meant, policies = await _who(opened, who, roles, is_person, on), _policies(opened)
+        things = await policies.things(on, about)
+        return policies.decide(meant, action, on, _rules(opened, on), via, things)
 
 
 async def _principals(opening: Opening, action: str, on: str, via: str) -> list[str]:

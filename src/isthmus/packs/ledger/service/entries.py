@@ -56,8 +56,7 @@ def _shared(ask: api.Post) -> object:
 
 @implements(api.post, together=GroupCommit(_shared, _post_together))
 async def post(ask: api.Post, ctx: Context) -> api.Posted:
-    given = _given(ask.entries, ctx)
-    return _posted(ask.entries, _accepted(ask.entries, await storage.write(ctx.session, given)))
+    return _posted(ask.entries, await _booked(ask.entries, ctx))
 
 
 def _posted(drafts: Sequence[api.EntryDraft], written: Sequence[storage.Written]) -> api.Posted:
@@ -82,9 +81,7 @@ async def record(ask: api.Post, ctx: Context) -> api.Posted:
         legs, client = ask.entries[0].legs, ctx.caller.client
         await storage.record_later(ctx.session, ctx.front_end, rows[0], legs, ctx.now, client)
     else:
-        all_legs = [draft.legs for draft in ask.entries]
-        given = storage.columns(ctx.front_end, rows, all_legs, ctx.now, ctx.caller.client)
-        await storage.write_later(ctx.session, given)
+        await storage.write_later(ctx.session, _given(ask.entries, rows, ctx))
     return api.Posted(
         items=tuple(
             api.PostedEntry(
@@ -105,8 +102,7 @@ def day_of(ctx: Context) -> date:
     return ctx.now.date() if zone == "UTC" else ctx.now.astimezone(ZoneInfo(zone)).date()
 
 
-def _given(drafts: Sequence[api.EntryDraft], ctx: Context, reverses: UUID | None = None) -> tuple[object, ...]:
-    rows = _rows(drafts, ctx, reverses)
+def _given(drafts: Sequence[api.EntryDraft], rows: Sequence[storage.Row], ctx: Context) -> tuple[object, ...]:
     return storage.columns(ctx.front_end, rows, [draft.legs for draft in drafts], ctx.now, ctx.caller.client)
 
 
@@ -139,9 +135,13 @@ def _rows(drafts: Sequence[api.EntryDraft], ctx: Context, reverses: UUID | None 
     return rows
 
 
-def _accepted(drafts: Sequence[api.EntryDraft], written: Sequence[storage.Written]) -> Sequence[storage.Written]:
-    """Return what was written. Raises what the books refuse, and then nothing of it stays."""
-    first = written[0]
+async def _booked(
+    drafts: Sequence[api.EntryDraft], ctx: Context, reverses: UUID | None = None
+) -> list[storage.Written]:
+    """Book entries. Raises what the books refuse, and then nothing of it stays."""
+    written = await storage.write(ctx.session, _given(drafts, _rows(drafts, ctx, reverses), ctx))
+    if not (first := written[0]).refused:
+        return written
     if first.refused == "conflict":
         raise api.ReferenceUsed(reference=first.detail)
     if first.refused == "reversed":
@@ -150,9 +150,7 @@ def _accepted(drafts: Sequence[api.EntryDraft], written: Sequence[storage.Writte
         raise api.PeriodClosed(through=first.detail)
     if first.refused == "bound":
         raise api.BoundExceeded(what=first.detail)
-    if first.refused:
-        raise errors.Fault(f"the books refuse {drafts[0].reference!r}: {first.refused}", remedy="report it")
-    return written
+    raise errors.Fault(f"the books refuse {drafts[0].reference!r}: {first.refused}", remedy="report it")
 
 
 @implements(api.post_pending)
@@ -197,7 +195,7 @@ async def reverse(ask: api.Reverse, ctx: Context) -> api.Entry:
         memo=ask.memo,
         metadata=entry.metadata,
     )
-    _accepted([draft], await storage.write(ctx.session, _given([draft], ctx, entry.entry_id)))
+    await _booked([draft], ctx, entry.entry_id)
     return await _found(ask.reference, ctx)
 
 
@@ -208,7 +206,7 @@ async def exchange(ask: api.Exchange, ctx: Context) -> api.Entry:
     if (found := rules.exchanged(ask.sold, ask.currency, ask.rate)) is None:
         raise api.WrongExchange(reason=f"{ask.sold} at {ask.rate} comes to nothing in {ask.currency}", path="$.rate")
     draft = rules.exchange_draft(ask, found)
-    _accepted([draft], await storage.write(ctx.session, _given([draft], ctx)))
+    await _booked([draft], ctx)
     return await _found(ask.reference, ctx)
 
 

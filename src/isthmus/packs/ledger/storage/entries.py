@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -11,7 +11,9 @@ from isthmus.values import money
 
 from .. import api
 
-_WRITE = "select * from ledger.write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_WRITE = (
+    "select * from ledger.write($1, $2, $3::text::int[], $4::text::text[], $5, $6, $7::text::bigint[], $8, $9, $10)"
+)
 _WRITE_SHARED = _WRITE.replace("ledger.write", "ledger.write_shared")
 _RECORD = "select ledger.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 _ENTRIES = """
@@ -57,7 +59,7 @@ class Row(Value, omit_defaults=True):  # pyright: ignore  # what is null need no
     memo: str
     metadata: dict[str, str]
     legs: int
-    content: UUID
+    content: str  # a digest of what was asked
     expires_at: datetime | None = None
     reverses: UUID | None = None
     linked_to: UUID | None = None
@@ -77,19 +79,24 @@ class Written(Value):
 def columns(
     front_end: str, rows: Sequence[Row], legs: Sequence[Sequence[api.EntryLeg]], at: datetime, by: str
 ) -> tuple[object, ...]:
-    """Return entries with their legs as the database takes them."""
+    """Return entries with their legs, which have passed `api.fault_of`, as the database takes them."""
     flat = [(place, leg) for place, own in enumerate(legs, 1) for leg in own]
     return (
         front_end,
         encode(rows),
-        [place for place, _ in flat],
-        [leg.account for _, leg in flat],
+        _array(str(place) for place, _ in flat),
+        _array(leg.account for _, leg in flat),
         [leg.owner for _, leg in flat],
         [leg.amount.currency for _, leg in flat],
-        [leg.amount.minor for _, leg in flat],
+        _array(str(leg.amount.minor) for _, leg in flat),
         at,
         by,
     )
+
+
+def _array(items: Iterable[str]) -> str:
+    """Write an array of what needs no quotes; of a list asyncpg would ask each item twice whether it is one too."""
+    return f"{{{','.join(items)}}}"
 
 
 async def write(session: ports.Session, given: tuple[object, ...], *, is_shared: bool = False) -> list[Written]:

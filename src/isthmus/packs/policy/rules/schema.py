@@ -8,6 +8,7 @@ from typing import Any
 
 from isthmus.kernel import Capability, Effect
 from isthmus.manifest.actions import Action
+from isthmus.manifest.named import Named
 
 ENTITIES = """
 entity Role;
@@ -21,24 +22,39 @@ action "read", "write";
 
 
 def schema_of(
-    capabilities: Iterable[Capability[Any, Any] | Action], within: Mapping[str, Collection[str]] | None = None
+    capabilities: Iterable[Capability[Any, Any] | Action],
+    within: Mapping[str, Collection[str]] | None = None,
+    named: Collection[Named] = (),
 ) -> str:
     """Return the schema in Cedar's own language: each capability is an action, in `read` or `write` and in `pack.*`.
 
-    within: the kinds of parts that a capability is answered within, which are resources inside of a front end.
+    within: the kinds of parts that a capability is answered within, which are resources inside of a front end, as are
+    those that its asks name.
     """
     found = sorted(capabilities, key=lambda one: one.name)
     packs = sorted({one.pack for one in found})
     groups = [f"action {_quoted(f'{pack}.*')};" for pack in packs]
     inside = within or {}
-    kinds = sorted({kind for some in inside.values() for kind in some})
-    parts = [f"entity {entity_of(kind)} in [FrontEnd];" for kind in kinds]
-    return "\n".join([ENTITIES, *parts, *groups, *(_action(one, inside.get(one.name, ())) for one in found)])
+    known = {one.kind: _attributes(one) for one in named}
+    kinds = sorted({kind for some in inside.values() for kind in some} | known.keys())
+    parts = [f"entity {entity_of(kind)} in [FrontEnd]{known.get(kind, '')};" for kind in kinds]
+    about = {one.name: {*inside.get(one.name, ()), *kinds_named(one, named)} for one in found}
+    return "\n".join([ENTITIES, *parts, *groups, *(_action(one, about[one.name]) for one in found)])
+
+
+def kinds_named(capability: Capability[Any, Any] | Action, named: Iterable[Named]) -> tuple[str, ...]:
+    """Return the kinds of things that asks of a capability can name."""
+    return tuple(one.kind for one in named if isinstance(capability, Capability) and one.is_in(capability))
 
 
 def entity_of(kind: str) -> str:
     """Return what policies call parts of a kind: `gift-card` is `GiftCard`."""
     return "".join(word.capitalize() for word in kind.split("-"))
+
+
+def _attributes(one: Named) -> str:
+    said = ", ".join(f"{name}: {kind}" for name, kind in one.attributes.items())
+    return f" {{ {said} }}" if said else ""
 
 
 def _action(one: Capability[Any, Any] | Action, kinds: Collection[str]) -> str:

@@ -19,7 +19,9 @@ Made = Callable[[Any], Any]  # a kind of resource → what a pack makes of it
 
 @implements(api.decide)
 async def decide(ask: api.Decide, ctx: Context) -> api.Decision:
-    return _policies(ctx).decide(ask.who, ask.action, ctx.front_end, _rules(ctx), ask.via)
+    policies = _policies(ctx)
+    things = await policies.things(ctx.front_end, ask.about)
+    return policies.decide(ask.who, ask.action, ctx.front_end, _rules(ctx), ask.via, things)
 
 
 @implements(api.list_actions)

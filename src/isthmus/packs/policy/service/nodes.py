@@ -87,7 +87,7 @@ class Watched:
     async def _take(self, found: Files) -> None:
         self.tried = found.hash
         try:
-            fresh = await asyncio.to_thread(Policies, self.packs, found.sources, found.cases)
+            fresh = await asyncio.to_thread(Policies, self.packs, found.sources, found.cases, self.database)
         except api.WrongPolicies as wrong:
             self._refuse(wrong.message)
             return
@@ -106,7 +106,7 @@ def policies_at(place: Place) -> Policies:
     settings: PolicySettings = place.settings
     folder = place.root / settings.folder
     found = files_of(folder, defaults=settings.defaults)
-    policies = Policies(place.packs, found.sources, found.cases)
+    policies = Policies(place.packs, found.sources, found.cases, place.database)
     policies.watched = Watched(
         policies, place.packs, folder, settings.defaults, place.database, held=found.hash, tried=found.hash
     )  # fmt: skip

@@ -6,17 +6,23 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import cedarpy
 
 from isthmus.kernel import Caller, Capability, FrontEnd, Pack, errors
 from isthmus.manifest.actions import ACTIONS, Action
+from isthmus.manifest.named import Named, named_by
 from isthmus.manifest.parts import FRONT_END, kinds_of
 
 from .. import api
 from ..rules.cases import Case, read_cases
-from ..rules.schema import entity_of, schema_of
+from ..rules.schema import entity_of, kinds_named, schema_of
+from ..rules.things import Thing
+from . import naming
+
+if TYPE_CHECKING:
+    from isthmus.store import Database
 
 _CEDAR: Final = cast(Any, cedarpy)  # its functions take dictionaries of anything
 
@@ -35,6 +41,8 @@ class PolicySet:
     parsed: cedarpy.PolicySet
     names: Mapping[str, str]  # Cedar's number of a policy → `file#id`
     schema: cedarpy.Schema
+    about: Mapping[str, tuple[Named, ...]]  # by action: the kinds that its asks name, and that policies speak of
+    blank: Mapping[str, Mapping[str, Any]]  # by kind: what is seen of a thing that nothing is known of
     decided: dict[tuple[Any, ...], Decided] = field(default_factory=dict[tuple[Any, ...], Decided])
 
 
@@ -47,12 +55,23 @@ class Looking(Protocol):
 class Policies:
     """Decides by policies: the kernel's port *who may*."""
 
-    def __init__(self, packs: Sequence[Pack], sources: Sequence[Source], cases: Sequence[Source] = ()) -> None:
-        """Take policies and their cases. Raises WrongPolicies with all that is wrong with them."""
+    def __init__(
+        self,
+        packs: Sequence[Pack],
+        sources: Sequence[Source],
+        cases: Sequence[Source] = (),
+        database: Database | None = None,
+    ) -> None:
+        """Take policies and their cases. Raises WrongPolicies with all that is wrong with them.
+
+        database: where it is looked up what is known of things that asks name; without one they have names alone.
+        """
         called = (one for pack in packs for one in pack.capabilities().values())
         self.capabilities: dict[str, Any] = {one.name: one for one in (*called, *ACTIONS)}
         self.within = kinds_of(packs)
-        written = schema_of(self.capabilities.values(), self.within)
+        self.named = named_by(packs)
+        self.database = database
+        written = schema_of(self.capabilities.values(), self.within, self.named)
         self._schema = _parsed(written)
         self._sources = tuple(sources)
         self._sets: dict[tuple[str, str, str], PolicySet] = {}
@@ -65,7 +84,7 @@ class Policies:
             raise api.WrongPolicies(problems=tuple(problems))
 
     async def check(
-        self, caller: Caller, capability: Capability[Any, Any] | Action, settings: Mapping[str, str]
+        self, caller: Caller, capability: Capability[Any, Any] | Action, settings: Mapping[str, str], ask: Any = None
     ) -> str:
         """Return the parts that a call is confined to, or raise Forbidden: the kernel's port."""
         held = self._held(caller.front_end, settings.get(api.RULES, ""), capability)
@@ -82,18 +101,65 @@ class Policies:
             decided = held.decided[key] = (_reason(found), " ".join(found.parts))
             self._decided += 1
         because, parts = decided
+        if held.about and ask is not None and isinstance(capability, Capability):
+            because, parts = await self._check_named(held, caller, capability, ask, decided)
         if because:
             who = _named(who_calls(caller))
             raise api.Forbidden(who=who, action=capability.name, front_end=caller.front_end, because=because)
         return parts
 
-    def decide(self, who: api.Who, action: str, front_end: str, rules: str = "", via: str = "http") -> api.Decision:
-        """Return a decision with the policies that made it. Raises NoSuchAction."""
+    async def _check_named(
+        self, held: PolicySet, caller: Caller, capability: Capability[Any, Any], ask: Any, decided: Decided
+    ) -> Decided:
+        """Decide over what an ask names, where policies speak of such things; it is never remembered."""
+        if not (kinds := held.about.get(capability.name)):
+            return decided
+        things = await naming.things_in(kinds, capability, caller.front_end, ask, self.database)
+        if not things:
+            return decided
+        found = self._decide(held, who_calls(caller), capability.name, caller.front_end, caller.via, things)
+        return _reason(found), " ".join(found.parts)
+
+    def decide(
+        self,
+        who: api.Who,
+        action: str,
+        front_end: str,
+        rules: str = "",
+        via: str = "http",
+        things: Sequence[Thing] = (),
+    ) -> api.Decision:
+        """Return a decision with the policies that made it; things: that are named. Raises NoSuchAction."""
         if (known := self.capabilities.get(action)) is None:
             raise api.NoSuchAction(action=action, near=errors.near(action, self.capabilities))
-        return self._decide(self._held(front_end, rules, known), who, action, front_end, via)
+        kinds = kinds_named(known, self.named)
+        if wrong := next((one for one in things if one.kind not in kinds), None):
+            raise api.NotNamed(action=action, about=f"{wrong.kind}/{wrong.name}")
+        return self._decide(self._held(front_end, rules, known), who, action, front_end, via, things)
 
-    def _decide(self, held: PolicySet, who: api.Who, action: str, front_end: str, via: str) -> api.Decision:
+    async def things(self, front_end: str, about: str) -> Sequence[Thing]:
+        """Return what `member/019d…` means, and what is known of it. Raises NoSuchThing."""
+        return await naming.thing(self.named, front_end, about, self.database) if about else ()
+
+    def _decide(
+        self, held: PolicySet, who: api.Who, action: str, front_end: str, via: str, things: Sequence[Thing] = ()
+    ) -> api.Decision:
+        """Decide over a front end or the parts of it that somebody holds, and then over the things that are named.
+
+        What is forbidden of one of these is not allowed; what nobody decided is where it is permitted of all of them.
+        """
+        found = self._over_parts(held, who, action, front_end, via)
+        held_of = [one for one in who.relations if one.partition(" ")[2] in found.parts] or [""]
+        each = [_asked(held, who, action, front_end, via, by, one) for one in things for by in held_of]
+        if failed := next((one for one in each if one.failed), None):
+            return failed
+        if forbidden := next((one for one in each if not one.is_allowed and one.policies), None):
+            return forbidden
+        if each and not found.is_allowed and not found.policies and all(one.is_allowed for one in each):
+            return each[0]
+        return found
+
+    def _over_parts(self, held: PolicySet, who: api.Who, action: str, front_end: str, via: str) -> api.Decision:
         """Decide over the whole front end, and where that is not permitted over each part that somebody holds of it."""
         whole = _asked(held, who, action, front_end, via)
         kinds = self.within.get(action, ())
@@ -112,6 +178,7 @@ class Policies:
     def become(self, fresh: Policies) -> None:
         """Decide everything by other policies from now on."""
         self.capabilities, self.within, self._schema = fresh.capabilities, fresh.within, fresh._schema
+        self.named = fresh.named
         self._sources = fresh._sources
         self.forget()
 
@@ -140,19 +207,28 @@ class Policies:
             if len(self._sets) >= SETS_MAX:
                 self.forget()
             sources = [*self._sources, (front_end, rules)] if rules else self._sources
+            known = [*self.capabilities.values(), *([capability] if own else [])]
+            text = "\n".join(text for _, text in sources)
             held = self._sets[front_end, rules, own] = PolicySet(
-                parsed=cedarpy.PolicySet.from_str("\n".join(text for _, text in sources)),
+                parsed=cedarpy.PolicySet.from_str(text),
                 names=dict(_numbered(sources)),
-                schema=_parsed(schema_of([*self.capabilities.values(), capability], self.within))
-                if own
-                else self._schema,
+                schema=_parsed(schema_of(known, self.within, self.named)) if own else self._schema,
+                about=self._about(known, naming.spoken_of(text, self.named)),
+                blank={one.kind: one.nothing for one in self.named},
             )
         return held
 
+    def _about(
+        self, known: Iterable[Capability[Any, Any] | Action], kinds: Sequence[Named]
+    ) -> Mapping[str, tuple[Named, ...]]:
+        calls = [one for one in known if isinstance(one, Capability)] if kinds else []
+        found = {one.name: tuple(kind for kind in kinds if kind.is_in(one)) for one in calls}
+        return {name: some for name, some in found.items() if some}
+
     def _case_problem(self, case: Case, rules: str) -> Iterator[str]:
         try:
-            found = self.decide(case.who, case.action, case.front_end, rules, case.via)
-        except api.NoSuchAction as wrong:
+            found = self.decide(case.who, case.action, case.front_end, rules, case.via, case.things)
+        except (api.NoSuchAction, api.NotNamed) as wrong:
             yield wrong.message
             return
         if found.is_allowed is not case.is_allowed:
@@ -167,7 +243,7 @@ def front_end_problems(front_end: FrontEnd, packs: Sequence[Pack]) -> Iterator[s
         return
     called = (one for pack in packs for one in pack.capabilities().values())
     known = [*called, *ACTIONS, *front_end.capabilities]
-    problems = [*_problems([(front_end.code, rules)], schema_of(known, kinds_of(packs)))]
+    problems = [*_problems([(front_end.code, rules)], schema_of(known, kinds_of(packs), named_by(packs)))]
     policies = Policies(packs, [(DEFAULT.stem, DEFAULT.read_text())])
     yield from problems or policies.case_problems(front_end.code, cases, front_end.code, rules)
 
@@ -184,9 +260,16 @@ def _kind(relation: str) -> str:
     return relation.partition(" ")[2].partition("/")[0]
 
 
-def _asked(held: PolicySet, who: api.Who, action: str, front_end: str, via: str, relation: str = "") -> api.Decision:
-    """Ask Cedar about a front end; relation: about the part of it that somebody holds by it, and as what."""
-    resource, known = _resource(front_end, relation)
+def _asked(
+    held: PolicySet, who: api.Who, action: str, front_end: str, via: str, relation: str = "", thing: Thing | None = None
+) -> api.Decision:
+    """Ask Cedar about a front end; relation: about the part of it that somebody holds by it, and as what.
+
+    thing: about that of it.
+    """
+    kind, _, name = relation.partition(" ")[2].partition("/")
+    part = thing or (Thing(kind, name) if relation else None)
+    resource, known = _resource(front_end, part, held.blank)
     uid, entities = _principal(who, front_end, relation)
     request = {
         "principal": uid, "action": f"Action::{json.dumps(action)}", "resource": resource, "context": {"via": via},
@@ -201,12 +284,14 @@ def _parsed(schema: str) -> cedarpy.Schema:
     return cedarpy.Schema.from_str(schema)
 
 
-def _resource(front_end: str, relation: str) -> tuple[str, list[dict[str, Any]]]:
-    if not relation:
+def _resource(
+    front_end: str, part: Thing | None, blank: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, list[dict[str, Any]]]:
+    if part is None:
         return f"FrontEnd::{json.dumps(front_end)}", []
-    kind, _, name = relation.partition(" ")[2].partition("/")
-    part = _entity(entity_of(kind), f"{front_end}/{name}", ("FrontEnd", front_end))
-    return f"{entity_of(kind)}::{json.dumps(f'{front_end}/{name}')}", [part, _entity("FrontEnd", front_end)]
+    kind, name = entity_of(part.kind), f"{front_end}/{part.name}"
+    entity = {**_entity(kind, name, ("FrontEnd", front_end)), "attrs": {**blank.get(part.kind, {}), **part.known}}
+    return f"{kind}::{json.dumps(name)}", [entity, _entity("FrontEnd", front_end)]
 
 
 def _principal(who: api.Who, front_end: str, relation: str) -> tuple[str, list[dict[str, Any]]]:
