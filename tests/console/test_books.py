@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from playwright.async_api import Page, expect
@@ -141,6 +141,24 @@ async def test_days_are_closed_once_what_is_open_is_done_or_somebody_says_why(pa
     await page.goto(f"{served.address}/closing?front_end=north&closed_through=2020-01-31")
     await expect(page.get_by_text("Days through 31 Jan 2020 are closed.")).to_be_visible()
     await expect(page.get_by_role("button", name="Close all days")).to_have_count(0)
+
+
+async def test_a_tax_return_leads_to_its_entries_and_is_saved_as_a_file(page: Page, served: Served) -> None:
+    order = await served.sell("tea")
+    today = datetime.now(UTC).date().isoformat()
+    await page.goto(f"{served.address}/tax-return?front_end=north&since={today}&until={today}")
+    figures = page.get_by_role("row", name="HOME none")
+    before = await figures.get_by_role("link").first.inner_text()
+    assert before.startswith("€")
+    async with page.expect_download() as saving:
+        await page.get_by_role("link", name=f"Save tax-return-north-{today}.csv").click()
+    saved = (await (await saving.value).path()).read_text()
+    assert saved.splitlines()[0] == "jurisdiction,category,taxed_at,currency,base,tax"
+    assert saved.splitlines()[1].split(",")[4] == before.removeprefix("€")
+    await figures.get_by_role("link").first.click()
+    await expect(page.get_by_role("link", name=order["order_id"][-12:]).first).to_be_visible()
+    await page.goto(f"{served.address}/tax-return?front_end=north&since=yesterday")
+    await expect(page.get_by_role("alert")).to_contain_text("Refused:")
 
 
 def test_the_month_after_what_is_closed_is_proposed_once_it_is_over() -> None:

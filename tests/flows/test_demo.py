@@ -115,18 +115,23 @@ def the_books_are_read_at_the_command_line(environment: dict[str, str], front_en
 
 
 def sales_are_one_number(environment: dict[str, str], front_ends: dict[str, Any]) -> None:
-    """By the lake, by the order pack and by the journal of the books."""
+    """By the lake, by the order pack, by the journal of the books, and by base and tax of tax returns."""
     environment = {**environment, "ISTHMUS_DATA": str(DATA / "demo")}
     asked = said(environment, "data", "ask", "order.sales", "--by", "front_end", "--form", "json")
     by_lake = {row["front_end"]: row["order.sales"] for row in json.loads(asked)["rows"]}
     by_orders = {code: found["sales_minor"] for code, found in front_ends.items() if found["orders"]}
     by_books: dict[str, int] = {}
+    by_tax_returns: dict[str, int] = {}
     for code in by_orders:
         text = said(environment, "ledger", "export", "--on", code, "--form", "csv")
         legs = [one for one in csv.DictReader(io.StringIO(text)) if one["kind"] == "goods-delivered"]
         due = (Decimal(one["amount"]) for one in legs if one["account"] == "liabilities:customers")
         by_books[code] = int(100 * sum(due))
-    assert by_lake == by_orders == by_books
+        days = ("--since", "2017-01-01", "--through", "2018-12-31")
+        figures = said(environment, "closing", "tax-return", "--on", code, *days, "--form", "csv")
+        parts = [(one["base"], one["tax"]) for one in csv.DictReader(io.StringIO(figures))]
+        by_tax_returns[code] = int(100 * sum(Decimal(base) + Decimal(tax) for base, tax in parts))
+    assert by_lake == by_orders == by_books == by_tax_returns
 
 
 def metrics_equal_the_source_by_front_end_department_and_week(environment: dict[str, str]) -> None:

@@ -213,6 +213,8 @@ async def test_entries_are_listed_the_latest_first_by_what_they_are_about(office
     assert await listed(account=SALES) == ["e4", "e3", "e2", "e1", "e0"]
     assert await listed(subject="order-1") == ["e3", "e1"]
     assert await listed(account=CASH, kind="odd") == ["e0"]
+    assert await listed(without=SALES) == ["other"]
+    assert await listed(account=CASH, without="assets:bank") == ["e4", "e3", "e2", "e1", "e0"]
     assert await listed(until=date(2000, 1, 1)) == []
     with pytest.raises(api.BadCursor):
         await office.call(api.list_entries, api.ListEntries(cursor="abc"))

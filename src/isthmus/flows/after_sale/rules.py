@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from isthmus.flows.checkout import rules as checkout_rules
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
@@ -115,6 +116,7 @@ def draft_lines(
                 total=due.gross if due else amount,
                 is_returnable=good.is_returnable,
                 attributes=want.attributes[at],
+                taxed=checkout_rules.taxed_as(taxed, taxed.lines[at]) if taxed else None,
             )
         )
     return tuple(lines)
@@ -145,6 +147,8 @@ def as_it_would_be(
         order_kind=sold.order_kind,
         channel=sold.channel,
         attributes=sold.attributes,
+        delivery_tax=sold.delivery_tax,
+        delivery_taxed=sold.delivery_taxed,
     )
 
 
@@ -168,6 +172,7 @@ def _in_part(line: order.OrderLine, left: int) -> order.DraftLine:
         is_returnable=line.is_returnable,
         applied=line.applied,
         attributes=line.attributes,
+        taxed=line.taxed,
     )
 
 

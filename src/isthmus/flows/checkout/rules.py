@@ -36,6 +36,7 @@ class Cart:
     sellable: tuple[catalog.Sellable, ...]  # of each line
     instead_of: Mapping[int, str]  # by line: what was wanted there
     agreed: Mapping[int, Money] = field(default_factory=dict[int, Money])  # by line: what it costs by an agreement
+    tax: tax.TaxQuote | None = None  # once it was calculated
 
 
 def taken_off(discounts: Sequence[promotion.Discount], lines: int, currency: str) -> tuple[Money, ...]:
@@ -206,9 +207,28 @@ def draft_lines(cart: Cart, bill: api.Bill, locations: Sequence[str]) -> tuple[o
             is_returnable=good.is_returnable,
             applied=line.applied,
             attributes=own,
+            taxed=taxed_as(cart.tax, cart.tax.lines[at]) if cart.tax else None,
         )
-        for line, good, location, own in zip(bill.lines, cart.sellable, locations, cart.attributes, strict=True)
+        for at, (line, good, location, own) in enumerate(
+            zip(bill.lines, cart.sellable, locations, cart.attributes, strict=True)
+        )
     )
+
+
+def taxed_as(quote: tax.TaxQuote, line: tax.TaxedLine) -> order.Taxed:
+    """Return how a line was taxed, as an order keeps it."""
+    return order.Taxed(
+        jurisdiction=quote.jurisdiction,
+        category=line.tax_category,
+        rate_ppm=sum(one.rate_ppm for one in line.rates) if quote.is_configured else None,
+        exempt_because=line.exempt_because,
+    )
+
+
+def delivery_tax(cart: Cart) -> tuple[Money | None, order.Taxed | None]:
+    """Return what of the fee for delivery is tax, and how it was taxed."""
+    found = cart.tax.delivery if cart.tax else None
+    return (found.tax, taxed_as(cart.tax, found)) if cart.tax and found else (None, None)
 
 
 def draft_discounts(discounts: Sequence[promotion.Discount]) -> tuple[order.DraftDiscount, ...]:

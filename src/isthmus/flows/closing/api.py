@@ -59,6 +59,50 @@ class Close(Value):
     despite: Annotated[str, Meta(max_length=200)] = ""
 
 
+class GetTaxReturn(Value):
+    """Ask for the figures of a tax return, by value date: from a day through another."""
+
+    since: date
+    until: date
+
+
+class TaxReturnLine(Value):
+    """What was delivered, less what came back, that was taxed alike. base and tax together are what was charged.
+
+    taxed_at: the rate in percent, or the code of why there is none; empty where it is not known.
+    """
+
+    jurisdiction: str
+    category: str
+    taxed_at: str
+    base: Money
+    tax: Money
+
+
+class LeftOut(Value):
+    """An entry of goods that keeps no taxable base."""
+
+    reference: str
+    subject: str
+    value_date: date
+
+
+class TaxReturn(Value):
+    """The figures of a tax return, each from the memo accounts below `equity:turnover`, which lead to its entries.
+
+    gross: what was charged in all, by currency. Each line is taxed as it was sold, so what comes back lessens the base
+    and the tax of the rate that it was sold at. Left out is what has no base, and from when on all has: entries that
+    were booked before there were any, or by a rule of one's own that keeps none.
+    """
+
+    since: date
+    until: date
+    lines: tuple[TaxReturnLine, ...]
+    gross: tuple[Money, ...]
+    left_out: tuple[LeftOut, ...]  # the latest; fifty where there are more
+    complete_from: date  # from this day on no entry is without
+
+
 class CostRow(Value):
     """A row of a bill as FOCUS has it (`isthmus cost`): what one front end used of one service.
 
@@ -134,6 +178,22 @@ _USES = (
 @flow("closing.get-checklist", version="1.0", effect=Effect.READ, uses=[*_USES], deadline_ms=30_000)
 def get_checklist(ask: GetChecklist) -> Checklist:
     """Return what is still to be done before days are closed, and what stands in the books at their end."""
+    ...
+
+
+@flow(
+    "closing.tax-return",
+    version="1.0",
+    effect=Effect.READ,
+    uses=[ledger.trial_balance, ledger.list_entries],
+    deadline_ms=30_000,
+)
+def tax_return(ask: GetTaxReturn) -> TaxReturn:
+    """Return taxable base and tax by jurisdiction, category and rate, as a tax return asks for them.
+
+    Tax counts on the day on which goods leave, and lessens on the day on which they come back. What is given back by
+    hand, a fee for a cancelled order and a deposit that stays are no turnover here.
+    """
     ...
 
 

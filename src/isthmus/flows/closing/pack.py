@@ -32,6 +32,14 @@ CLOSING = Pack(
             template="closing.html",
             needs=api.get_checklist,
         ),
+        Page(
+            path="/tax-return",
+            menu="Tax return",
+            group="Finance",
+            at=f"{PAGES}:show_tax_return",
+            template="tax_return.html",
+            needs=api.tax_return,
+        ),
         Page(path="/closing", at=f"{PAGES}:close", template="closing.html", needs=api.get_checklist, is_form=True),
     ),
 )

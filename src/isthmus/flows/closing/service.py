@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from fractions import Fraction
 from itertools import count
 from math import lcm
@@ -19,6 +19,7 @@ from . import api
 
 DEFERRED, POINTS, TAXES = "liabilities:customers", "liabilities:points", "liabilities:tax:"
 LAPSED = "expenses:points:lapsed"
+TURNOVER, BASE, TAX = "equity:turnover", "equity:turnover:base:", "equity:turnover:tax:"
 LOOK_MAX = 50  # of each kind: how many more there are changes nothing
 
 
@@ -88,6 +89,70 @@ def _breakage(lines: Sequence[ledger.TrialLine]) -> tuple[Money, ...]:
         money(round(Fraction(one.minor * lapsed.get(one.currency, 0), left.get(one.currency) or 1)), one.currency)
         for one in _owed(lines, POINTS)
     )
+
+
+@implements(api.tax_return)
+async def tax_return(ask: api.GetTaxReturn, ctx: Context) -> api.TaxReturn:
+    trial = await ctx.call(ledger.trial_balance, ledger.GetTrialBalance(since=ask.since, until=ask.until))
+    moved = {(one.code, one.debit.currency): one.debit - one.credit for one in trial.lines if one.debit != one.credit}
+    taxed: dict[tuple[str, str], dict[str, Money]] = {}
+    for (code, currency), amount in moved.items():
+        for below in (BASE, TAX):
+            if code.startswith(below):
+                taxed.setdefault((code.removeprefix(below), currency), {})[below] = -amount
+    without, complete_from = await _left_out(ask, ctx)
+    return api.TaxReturn(
+        since=ask.since,
+        until=ask.until,
+        lines=tuple(_taxed(where, currency, found) for (where, currency), found in sorted(taxed.items())),
+        gross=tuple(amount for (code, _), amount in sorted(moved.items()) if code == TURNOVER),
+        left_out=without,
+        complete_from=complete_from,
+    )
+
+
+def _taxed(where: str, currency: str, found: Mapping[str, Money]) -> api.TaxReturnLine:
+    """Return a line of a tax return by its place in the chart: de:standard:19."""
+    jurisdiction, category, taxed_at, *_ = (*where.split(":"), "", "")
+    is_rate = taxed_at.replace("-", "").isdigit()
+    nothing = money(0, currency)
+    return api.TaxReturnLine(
+        jurisdiction=jurisdiction.upper(),
+        category=category,
+        taxed_at=taxed_at.replace("-", ".") if is_rate else taxed_at.upper(),
+        base=found.get(BASE, nothing),
+        tax=found.get(TAX, nothing),
+    )
+
+
+async def _left_out(ask: api.GetTaxReturn, ctx: Context) -> tuple[tuple[api.LeftOut, ...], date]:
+    """Return entries of goods that keep no base, and the day from which on none does."""
+    found: list[ledger.Entry] = []
+    complete_from = ask.since
+    while more := await _left_out_from(complete_from, ask.until, ctx):
+        found += more
+        complete_from = max(one.value_date for one in more) + timedelta(days=1)
+    without = (
+        api.LeftOut(reference=one.reference, subject=one.subject, value_date=one.value_date) for one in found[:LOOK_MAX]
+    )
+    return tuple(without), complete_from
+
+
+async def _left_out_from(since: date, until: date, ctx: Context) -> list[ledger.Entry]:
+    """Return the latest entries of goods without a base; what was given away for nothing has none."""
+    found: list[ledger.Entry] = []
+    for kind in ("goods-delivered", "goods-returned"):
+        asked = ledger.ListEntries(kind=kind, without=TURNOVER, since=since, until=until, limit=LOOK_MAX)
+        page = await ctx.call(ledger.list_entries, asked)
+        while page.next_cursor and not any(map(_is_charged, page.items)):
+            page = await ctx.call(ledger.list_entries, asked.replace(cursor=page.next_cursor))
+        found += filter(_is_charged, page.items)
+    return found
+
+
+def _is_charged(entry: ledger.Entry) -> bool:
+    """Say whether an entry moves what is had or owed, and not only income and expenses."""
+    return any(leg.account.startswith(("assets:", "liabilities:")) for leg in entry.legs)
 
 
 @implements(api.allocate_cost)

@@ -68,6 +68,8 @@ def amounts_mismatch(draft: api.Draft, discounts: Sequence[api.DraftDiscount] = 
             return wrong
     if {draft.delivery_fee.currency, draft.total.currency} != {draft.currency} or draft.delivery_fee.minor < 0:
         return f"a delivery for {draft.delivery_fee} in an order of {draft.total}, in {draft.currency}"
+    if draft.delivery_tax and not 0 <= draft.delivery_tax.minor <= draft.delivery_fee.minor:
+        return f"a delivery has a tax of {draft.delivery_tax} in {draft.delivery_fee}"
     total = sum(line.total.minor for line in draft.lines) + draft.delivery_fee.minor
     if total != draft.total.minor:
         return f"the lines and delivery add up to {total}, not {draft.total.minor}"

@@ -33,6 +33,9 @@ Chart of the default rules:
     expenses:chargebacks, expenses:chargeback-fees   lost, and what the provider kept for them
     income:sales, income:delivery, income:commission, income:cancellation-fees, income:forfeited-deposits
     income:stock-sold, expenses:stock-bought    goods that changed their owner between front ends
+    equity:turnover             what was charged for goods and delivery, a debit; below it, as credits:
+    equity:turnover:base:…, equity:turnover:tax:…   taxable base and tax, by jurisdiction, category and rate: memo
+                                accounts for tax returns, which come to zero together
     income:returns, income:allowances          taken back, and given back without goods: they lessen income
     expenses:discounts, expenses:payment-fees, expenses:points
     expenses:points:lapsed      what points were worth that nobody spent in time: it lessens what points cost

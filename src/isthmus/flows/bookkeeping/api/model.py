@@ -61,6 +61,7 @@ class SoldLine(Value):
     promotions: tuple[PromotionShare, ...] = ()
     line: int = 0
     is_for_another: bool = False
+    taxed_at: str | None = None  # percent, or a code of why none is due; empty: not known; none: turnover is not kept
 
 
 class Owed(Value):
@@ -85,6 +86,7 @@ class Happening(Value):
     is_for_goods: bool = True  # of a refund: owed for an order or a return, and no allowance
     lines: tuple[SoldLine, ...] = ()
     delivery_fee: Money | None = None
+    delivery: SoldLine | None = None  # the fee as it was taxed
     member_id: UUID | None = None
     points: int = 0
     reason: str = ""

@@ -11,6 +11,9 @@ from isthmus.values import Money, money, rounded
 
 from ..api.model import PromotionShare, SoldLine
 
+DELIVERY, EXEMPT = "delivery", "exempt"
+CODE_MAX = 40  # longer codes are cut: an account has few letters
+
 
 @dataclass(frozen=True, slots=True)
 class Worth:
@@ -84,12 +87,14 @@ def sold_line(
 ) -> SoldLine:
     """Return what is told of a part of a line; `off_before` is the discount of the parts that were told before."""
     commission = line.commission.minor if isinstance(line, order.OrderLine) else worth.commission
+    taxed = line.taxed or order.Taxed(jurisdiction=jurisdiction, category=line.tax_category)
     return SoldLine(
         line=place,
         sku=line.sku,
         seller=line.seller,
-        tax_category=line.tax_category,
-        jurisdiction=jurisdiction,
+        tax_category=taxed.category,
+        jurisdiction=_place_of(taxed, jurisdiction),
+        taxed_at=taxed_at(taxed),
         total=money(worth.total, currency),
         tax=money(worth.tax, currency),
         discount=money(worth.discount, currency),
@@ -101,6 +106,42 @@ def sold_line(
             if minor
         ),
     )
+
+
+def delivery_line(fee: Money, tax: Money | None, taxed: order.Taxed | None, jurisdiction: str) -> SoldLine | None:
+    """Return a fee for delivery as it was taxed; nothing where there is none."""
+    if not fee.minor:
+        return None
+    nothing = money(0, fee.currency)
+    taxed = taxed or order.Taxed(jurisdiction=jurisdiction, category=DELIVERY)
+    return SoldLine(
+        sku="",
+        seller="",
+        tax_category=taxed.category,
+        jurisdiction=_place_of(taxed, jurisdiction),
+        taxed_at=taxed_at(taxed),
+        total=fee,
+        tax=tax or nothing,
+        discount=nothing,
+        commission=nothing,
+    )
+
+
+def taxed_at(taxed: order.Taxed) -> str:
+    """Return the rate in percent, or the code that a reason begins with why there is none: `19`, `VATEX-EU-AE`."""
+    if taxed.exempt_because:
+        reason = taxed.exempt_because.partition(":")[0].strip().upper()
+        return reason[:CODE_MAX] if reason.startswith("VATEX-") else EXEMPT
+    if taxed.rate_ppm is None:
+        return ""
+    whole, part = divmod(taxed.rate_ppm, 10_000)
+    return f"{whole}.{part:04}".rstrip("0").rstrip(".")
+
+
+def _place_of(taxed: order.Taxed, goes_to: str) -> str:
+    """Return whose tax it is: of where goods go, within whose rates held; else of whose rates were chosen."""
+    within = goes_to == taxed.jurisdiction or goes_to.startswith(f"{taxed.jurisdiction}-")
+    return goes_to if within else taxed.jurisdiction
 
 
 def promotions_of(line: order.DraftLine, before: int, after: int) -> list[tuple[str, int]]:

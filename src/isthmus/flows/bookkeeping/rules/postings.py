@@ -15,6 +15,8 @@ from ..api.model import DueLine, Happening, SoldLine
 CLEARING, CUSTOMERS, SELLERS = "assets:clearing", "liabilities:customers", "liabilities:sellers"
 CREDIT = "liabilities:credit"
 STOCK_SOLD, STOCK_BOUGHT = "income:stock-sold", "expenses:stock-bought"
+# Memo accounts that come to zero together: what was charged, and what of it is the taxable base and the tax.
+TURNOVER, BASE, TAX_ON_IT = "equity:turnover", "equity:turnover:base", "equity:turnover:tax"
 OWED_TO_US, OWED_BY_US = "assets:front-ends", "liabilities:front-ends"
 
 Sums = dict[tuple[str, str], int]
@@ -87,7 +89,7 @@ def _delivered(one: Happening, sums: Sums) -> None:
     _add(sums, CUSTOMERS, one.amount.minor)
     for line in one.lines:
         net = line.total.minor - line.tax.minor
-        _add(sums, f"liabilities:tax:{code(line.jurisdiction or 'home')}:{code(line.tax_category)}", -line.tax.minor)
+        _add(sums, f"liabilities:tax:{_taxed_by(line)}", -line.tax.minor)
         if line.is_for_another:  # income is what is kept
             _add(sums, SELLERS, line.commission.minor - net, f"seller/{line.seller}")
             _add(sums, "income:commission", -line.commission.minor)
@@ -95,19 +97,39 @@ def _delivered(one: Happening, sums: Sums) -> None:
             _add(sums, "income:sales", -net - line.discount.minor)
             _add(sums, "expenses:discounts", line.discount.minor)
     if one.delivery_fee is not None:
-        _add(sums, "income:delivery", -one.delivery_fee.minor)
+        tax = one.delivery.tax.minor if one.delivery else 0
+        _add(sums, "income:delivery", tax - one.delivery_fee.minor)
+        if one.delivery:
+            _add(sums, f"liabilities:tax:{_taxed_by(one.delivery)}", -tax)
+    _keep_turnover((*one.lines, one.delivery) if one.delivery else one.lines, 1, sums)
+
+
+def _taxed_by(line: SoldLine) -> str:
+    return f"{code(line.jurisdiction or 'home')}:{code(line.tax_category)}"
+
+
+def _keep_turnover(lines: Sequence[SoldLine], sign: int, sums: Sums) -> None:
+    """Keep the taxable base and the tax by place, category and rate, as a tax return asks for them."""
+    for line in lines:
+        if line.taxed_at is None:
+            continue
+        where = _taxed_by(line) + (f":{code(line.taxed_at)}" if line.taxed_at else "")
+        _add(sums, TURNOVER, sign * line.total.minor)
+        _add(sums, f"{BASE}:{where}", sign * (line.tax.minor - line.total.minor))
+        _add(sums, f"{TAX_ON_IT}:{where}", -sign * line.tax.minor)
 
 
 def _come_back(one: Happening, sums: Sums) -> None:
     _add(sums, CUSTOMERS, -one.amount.minor)
     for line in one.lines:
         net = line.total.minor - line.tax.minor
-        _add(sums, f"liabilities:tax:{code(line.jurisdiction or 'home')}:{code(line.tax_category)}", line.tax.minor)
+        _add(sums, f"liabilities:tax:{_taxed_by(line)}", line.tax.minor)
         if line.is_for_another:
             _add(sums, SELLERS, net - line.commission.minor, f"seller/{line.seller}")
             _add(sums, "income:commission", line.commission.minor)
         else:
             _add(sums, "income:returns", net)
+    _keep_turnover(one.lines, -1, sums)
 
 
 def _cancelled(one: Happening, sums: Sums) -> None:

@@ -22,6 +22,7 @@ def _sample(seller: str, commission: int) -> SoldLine:
         seller=seller,
         tax_category="standard",
         jurisdiction="DE",
+        taxed_at="19",
         total=money(1_003, "EUR"),
         tax=money(161, "EUR"),
         discount=money(97, "EUR"),

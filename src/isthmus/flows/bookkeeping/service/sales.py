@@ -78,7 +78,8 @@ async def book_sale(ask: order.OrderPlaced, ctx: Context) -> api.Booked:
         order_kind=ask.order_kind,
         channel=ask.channel,
         lines=lines,
-        delivery_fee=ask.total - rules.total_of(lines, currency),
+        delivery_fee=(fee := ask.total - rules.total_of(lines, currency)),
+        delivery=rules.delivery_line(fee, ask.delivery_tax, ask.delivery_taxed, jurisdiction),
         member_id=ask.member_id,
     )
     return await book(happening, f"order/{ask.order_id}", ctx)
@@ -138,9 +139,14 @@ async def _delivered(sold: order.Order, lines: tuple[api.SoldLine, ...], fee: Mo
         channel=sold.channel,
         lines=lines,
         delivery_fee=fee,
+        delivery=None if fee is None else _delivery(fee, sold, ctx),
         member_id=sold.member_id,
     )
     return await book(happening, f"order/{sold.order_id}", ctx.acting_for(sold.box))
+
+
+def _delivery(fee: Money, sold: order.Order, ctx: Context) -> api.SoldLine | None:
+    return rules.delivery_line(fee, sold.delivery_tax, sold.delivery_taxed, _jurisdiction(sold, ctx))
 
 
 async def _closings(sold: order.Order, ctx: Context) -> tuple[order.Return, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from isthmus.kernel import Context
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
@@ -28,7 +30,7 @@ async def price_cart(
     delivery = await _quote_delivery(cart, quote, ctx)
     evaluation = await _evaluate_promotions(cart, quote, delivery, ctx)
     taxed = await _calculate_tax(cart, quote, evaluation, delivery, ctx)
-    return cart, rules.bill(cart, quote, evaluation, delivery, taxed)
+    return replace(cart, tax=taxed), rules.bill(cart, quote, evaluation, delivery, taxed)
 
 
 async def _read_cart(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context, terms: api.PlaceAgreed | None) -> Cart:

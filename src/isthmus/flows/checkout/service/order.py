@@ -84,6 +84,7 @@ async def _placed(ask: api.PlaceOrder, terms: api.PlaceAgreed | None, ctx: Conte
         ),
     )
     await _redeem(str(group_id), bill, cart.buyer, ctx)
+    in_fee, fee_taxed = rules.delivery_tax(cart) if bill.delivery else (None, None)
     if ask.slot_id is not None:
         await ctx.call(fulfilment.book_slot, fulfilment.BookSlot(reference=str(group_id), slot_id=ask.slot_id))
     placed = await ctx.call(
@@ -107,6 +108,8 @@ async def _placed(ask: api.PlaceOrder, terms: api.PlaceAgreed | None, ctx: Conte
             is_handed_over=ask.paid_at_till is not None,
             plan=ctx.plan.fingerprint,
             attributes=ask.attributes,
+            delivery_tax=in_fee,
+            delivery_taxed=fee_taxed,
         ),
     )
     await _empty_basket(cart.basket, ctx)

@@ -9,6 +9,8 @@ from isthmus.kernel import errors
 from isthmus.language import mark
 from isthmus.pages import Asked, Client, GoTo, Shown
 
+from .taxes import show_tax_return as show_tax_return
+
 CHECKLIST: Final = "closing.get-checklist"
 CHECKS: Final = {  # what each check asks for, and the page where it is done
     "books-balance": (mark("All accounts together come to zero"), "/trial-balance"),

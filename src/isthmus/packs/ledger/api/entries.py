@@ -154,12 +154,16 @@ class Reverse(Value):
 
 
 class ListEntries(Value):
-    """List entries, the latest first: about something, on an account, of a kind, by value date."""
+    """List entries, the latest first: about something, on an account, of a kind, by value date.
+
+    without: those that move nothing on this account.
+    """
 
     subject: Subject | None = None
     account: AccountCode | None = None
     owner: Owner = ""
     currency: CurrencyCode | None = None
+    without: AccountCode | None = None
     kind: Code | None = None
     since: date | None = None
     until: date | None = None  # with it

@@ -30,19 +30,22 @@ _LEGS = """
     where leg.front_end = $1 and leg.entry_id = any ($2) and leg <= entry.legs
     order by leg.entry_id, leg"""
 _ANY_STATE = "($8::text is null or state = $8)"
+_WITHOUT = """($9::text is null or not exists (
+            select from ledger.leg as other join ledger.account as moved using (account_id)
+            where other.front_end = $1 and other.entry_id = entry.entry_id and moved.code = $9))"""
 _PAGE = """
     select entry_id, 0 as xid from ledger.entry
     where front_end = $1 and ($2::text is null or subject = $2) and ($3::text is null or kind = $3)
         and ($4::date is null or value_date >= $4) and ($5::date is null or value_date <= $5)
-        and ($6::uuid is null or entry_id < $6) and {0}
+        and ($6::uuid is null or entry_id < $6) and {0} and {1}
     order by entry_id desc limit $7"""
 _PAGE_OF_ACCOUNT = """
     select distinct xid, leg.entry_id from ledger.account join ledger.leg using (account_id)
     join ledger.entry on entry.front_end = $1 and entry.entry_id = leg.entry_id
-    where account.front_end = $1 and code = $9 and owner = $10 and ($11::text is null or account.currency = $11)
+    where account.front_end = $1 and code = $10 and owner = $11 and ($12::text is null or account.currency = $12)
         and ($2::text is null or subject = $2) and ($3::text is null or kind = $3)
         and ($4::date is null or leg.value_date >= $4) and ($5::date is null or leg.value_date <= $5)
-        and ($6::uuid is null or (xid, leg.entry_id) < ($12, $6)) and {0}
+        and ($6::uuid is null or (xid, leg.entry_id) < ($13, $6)) and {0} and {1}
     order by xid desc, entry_id desc limit $7"""
 
 
@@ -172,12 +175,12 @@ async def page(
     """Return where entries are, the latest first, one more than was asked for where there are more."""
     xid, entry_id = before or (0, None)
     of_state = "state = 'pending' and $8 = 'pending'" if ask.state is api.EntryState.PENDING else _ANY_STATE
-    common = (front_end, ask.subject, ask.kind, ask.since, ask.until, entry_id, ask.limit + 1, ask.state)
+    common = (front_end, ask.subject, ask.kind, ask.since, ask.until, entry_id, ask.limit + 1, ask.state, ask.without)
     if ask.account is None:
-        rows = await session.fetch(_PAGE.format(of_state), *common)
+        rows = await session.fetch(_PAGE.format(of_state, _WITHOUT), *common)
     else:
         rows = await session.fetch(
-            _PAGE_OF_ACCOUNT.format(of_state), *common, ask.account, ask.owner, ask.currency, xid
+            _PAGE_OF_ACCOUNT.format(of_state, _WITHOUT), *common, ask.account, ask.owner, ask.currency, xid
         )
     return [(row["xid"], row["entry_id"]) for row in rows]
 

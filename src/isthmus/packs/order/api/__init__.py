@@ -104,6 +104,7 @@ from .model import (
     OrderState,
     PlacedGroup,
     PlaceOrder,
+    Taxed,
 )
 from .numbers import BLOCK, GRACE_S, LASTS_S, Numbers
 from .orders import (

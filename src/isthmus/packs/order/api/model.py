@@ -27,6 +27,18 @@ class OrderState(enum.StrEnum):
     EXPIRED = "expired"
 
 
+class Taxed(Value):
+    """How an amount was taxed: by whose rates, in which category, and at which rate in all, or why at none.
+
+    Without a rate it is not known, as where a front end charges no tax anywhere.
+    """
+
+    jurisdiction: str
+    category: str
+    rate_ppm: int | None = None
+    exempt_because: str = ""
+
+
 class DraftLine(Value):
     """A line as it was priced: what is paid for it is `total` = amount − discount, with its tax added or in it."""
 
@@ -45,6 +57,7 @@ class DraftLine(Value):
     is_returnable: bool = True
     applied: tuple[Applied, ...] = ()
     attributes: LineAttributes = {}
+    taxed: Taxed | None = None
 
 
 class Draft(Value):
@@ -63,6 +76,8 @@ class Draft(Value):
     order_kind: str = "standard"
     channel: str = "online"
     attributes: OrderAttributes = {}
+    delivery_tax: Money | None = None  # in the delivery fee
+    delivery_taxed: Taxed | None = None
 
 
 class DiscountShare(Value):
@@ -175,3 +190,5 @@ class Order(Value):
     attributes: OrderAttributes = {}
     supplements: UUID | None = None  # the order that this was added to after that was paid
     review_until: Moment | None = None  # somebody looks at it, and decides until then
+    delivery_tax: Money | None = None  # in the delivery fee
+    delivery_taxed: Taxed | None = None

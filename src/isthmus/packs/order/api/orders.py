@@ -44,6 +44,7 @@ from .model import (
     OrderState,
     PlacedGroup,
     PlaceOrder,
+    Taxed,
 )
 from .returns import ReturnLine
 
@@ -184,6 +185,8 @@ class OrderPlaced(Value):
     lines: tuple[DraftLine, ...]
     commissions: tuple[Money, ...] = ()  # of each line
     is_handed_over: bool = False  # paid and taken along
+    delivery_tax: Money | None = None  # in what of `total` is no line's
+    delivery_taxed: Taxed | None = None
 
 
 @event("order.order-moved", version="1.0", subject="order_id")

@@ -45,6 +45,8 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
     numbers = await ctx.resource(api.Numbers).take(ctx.front_end, len(by_key))
     goods = rules.goods_of(ask, by_key)
     fees = rules.divided(ask.delivery_fee.minor, goods, _weights(ask, by_key, goods, ctx))
+    in_fee = ask.delivery_tax.minor if ask.delivery_tax else 0
+    fee_taxes = rules.divided(in_fee, goods, fees) if in_fee else [0] * len(fees)
     parts = [
         storage.Part(
             order_id=ctx.new_id(),
@@ -52,6 +54,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
             key=key,
             lines=tuple(lines),
             delivery_fee=fees[at],
+            delivery_tax=fee_taxes[at],
             total=goods[key] + fees[at],
             commissions=tuple(commissions[line] for line in lines),
         )
@@ -333,6 +336,8 @@ def _placed(ask: api.PlaceOrder, part: storage.Part) -> api.OrderPlaced:
         lines=tuple(ask.lines[line] for line in part.lines),
         commissions=tuple(money(minor, ask.currency) for minor in part.commissions),
         is_handed_over=ask.is_handed_over,
+        delivery_tax=money(part.delivery_tax, ask.currency) if part.delivery_tax else None,
+        delivery_taxed=ask.delivery_taxed,
     )
 
 
