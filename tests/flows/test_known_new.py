@@ -41,7 +41,9 @@ async def _order(session: ports.Session, group_id: UUID) -> None:
         list_amount=EUR, amount=EUR, discount=nothing, tax=nothing, total=EUR,
     )  # fmt: skip
     ask = order.PlaceOrder(group_id=group_id, lines=(line,), currency="EUR", delivery_fee=nothing, total=EUR)
-    part = orders.Part(order_id=uuid4(), number=10**9, key="", lines=(0,), delivery_fee=0, delivery_tax=0, total=100, commissions=(0,))
+    part = orders.Part(
+        order_id=uuid4(), number=10**9, key="", lines=(0,), delivery_fee=0, delivery_tax=0, total=100, commissions=(0,)
+    )
     facts = {"box": "north", "now": NOW, "by": "test", "state": order.OrderState.PLACED}
     await orders.place(session, "north", ask, [part], facts, is_new=True)
 
