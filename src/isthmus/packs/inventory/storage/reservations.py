@@ -220,8 +220,8 @@ async def hold_new(session: ports.Session, front_end: str, holding: Holding) -> 
         return
     lines = encode([{name: getattr(one, name) for name in _HELD_LINE} for one in made.allocations])
     changes = change_columns(rules.held_changes(made.allocations))
-    told = (made.expires_at, holding.at, holding.by)
-    await session.later(changes_sql.HOLD_NEW, front_end, made.reference, lines, holding.asked, *changes, *told)
+    more = (made.expires_at, holding.at, holding.by)
+    await session.later(changes_sql.HOLD_NEW, front_end, made.reference, lines, holding.asked, *changes, *more)
 
 
 def _rows_of(front_end: str, holdings: Sequence[Holding]) -> tuple[rules.Lending, tuple[object, ...]]:
