@@ -8,7 +8,7 @@ FILE_LINES: dict[str, int] = {}
 PACK_LINES = {  # code without the manifest and the pages, which nobody reads to know what the domain does
     "catalog": 2_680,  # misspelt words, CSV (0074); words and trees of front ends (0098); what is found in order (0136)
     "fulfilment": 1_900,  # addresses in form; what carriers say of rates is asked and kept; stores are lent (0087)
-    "identity": 1_570,  # six ways to prove who one is, by their standards (0059, 0141); who was given what (0139)
+    "identity": 1_580,  # six ways to prove who one is, by their standards (0059, 0141); who was given what (0139, 0148)
     "inventory": 2_570,  # one SKU answered together (0020), exact over all sellers (0049, 0056), lots (0075), units
     "flags": 1_710,  # an evaluator of its own, equal in every language (0103), and experiments with their statistics
     "ledger": 1_485,  # open items age by days that are summed (0091); others owe what is claimed (0109); plain (0147)
