@@ -122,8 +122,8 @@ def test_a_capability_that_something_needs_is_left_with_the_place(company: Compa
 
 
 def test_a_capability_that_tests_of_something_else_begin_with_is_left(company: Company):
-    story = company.root / "tests" / "test_story.py"
-    story.write_text(f"from {company.name}.till import api\n\n\ndef test_a_story() -> None:\n    assert api.label\n")
+    test = company.root / "tests" / "test_story.py"
+    test.write_text(f"from {company.name}.till import api\n\n\ndef test_a_story() -> None:\n    assert api.label\n")
     with pytest.raises(ByHand, match=r"tests/test_story\.py:5 is no test of till"):
         delete_capability(Code.of(company.root), company.pack, "till.label")
 
