@@ -21,6 +21,7 @@ GOODS = [f"good-{number:05}" for number in range(500)]
 UNITS = 10_000
 LINES = 20
 TURNS = 60  # in one round
+WARM = 300  # turns before: PostgreSQL plans a statement anew until each connection has had it some times
 AIM = 1.3
 SOURCE = """
 from uuid import UUID
@@ -131,11 +132,11 @@ async def _taken(
     ways: dict[str, Ask] = {name: lambda name=name, ask=ask: _answer(first, name, ask) for name, ask in asks.items()}
     ways |= {"in turn": in_turn, "at once": at_once, "screen": lambda: _answer(first, "north.home", home)}
     found: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(turns + 10):
+    for turn in range(turns + WARM):
         for name, way in ways.items():
             began = time.perf_counter()
             await way()
-            if turn >= 10:  # before that statements are prepared and caches warm
+            if turn >= WARM:
                 found[name].append(time.perf_counter() - began)
     return found
 

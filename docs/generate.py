@@ -351,7 +351,8 @@ def _command(name: str, command: click.Command) -> Iterator[str]:
         for word, inner in sorted(command.commands.items()):  # type: ignore[attr-defined]
             if (name, word) != ("isthmus", "data"):
                 yield from _command(f"{name} {word}", inner)
-        return
+        if not getattr(command, "invoke_without_command", False):
+            return
     yield f"## `{name}`"
     yield _markdown(command.help or "")
     rows = (

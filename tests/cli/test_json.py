@@ -51,6 +51,7 @@ SENTENCES = {
     "ledger export": "it writes a journal",
     "closing close": "one sentence about what it did",
     "reconcile import": "one sentence about what it did",
+    "thin delete": "it makes a branch",
     "thin lift": "it makes a branch",
     "client rotate": "it prints a key",
     "client trust": "it prints the client's id",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from datetime import UTC, datetime
 
 from playwright.async_api import Page, expect
 
+from isthmus.governance.thin import course
+from isthmus.store import Database
 from tests import forked
 
 from .conftest import Served, eventually
@@ -22,12 +25,21 @@ async def measured(served: Served) -> None:
     assert "extension point catalog.choose-substitute has no answer" in ended.stdout
 
 
+def sample(day: int, decisions: int) -> course.Sample:
+    at = datetime(2026, 1, day, tzinfo=UTC)
+    return course.Sample(commit=f"{day:040}", at=at, platform=decisions, own=20, front_ends=1, changes=4, waited=1)
+
+
 async def test_whoever_pays_sees_the_index_its_terms_and_what_to_do_next(page: Page, served: Served) -> None:
     await page.goto(f"{served.address}/thinness")
     await expect(page.get_by_text("It was not measured yet.")).to_be_visible()
     await measured(served)
     await measured(served)
+    async with await Database.open(served.url) as database:
+        await course.keep(database, [sample(1, 10), sample(30, 1_240)])
     await page.reload()
+    await expect(page.get_by_role("img", name="Thinness from the first commit on")).to_be_visible()
+    await expect(page.get_by_role("main")).to_contain_text("now they have 1,240 and 20")
     terms = page.get_by_role("region", name="Terms of thinness")
     await expect(terms.get_by_role("row").filter(has_text="The platform serves nobody alone")).to_be_visible()
     await expect(page.get_by_text("Nothing was found.")).to_be_visible()  # of what is changed here

@@ -1,4 +1,7 @@
-"""Secrets that were planted are found in no log, event, recording, trace or error, nor in any table as they are."""
+"""Secrets that were planted are found in no log, event, recording, trace or error, nor in a table as they are.
+
+What webhooks are signed with is in one table, which no call can read, and in the answer under a key.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx
@@ -27,6 +31,8 @@ PASSWORD = "canary battery staple correct"
 WRONG_PASSWORD = "canary that somebody mistyped"
 NO_SECRET = "canary-of-goods"  # it is found where calls are kept, so that it would be seen if the search saw nothing
 OLD_KEY = "canary-of-the-old-service"
+DATABASE_PASSWORD = "canary-of-the-database"
+ENVELOPE_KEY = b"canary-that-wraps-keys-of-people"  # 32 bytes
 DOCUMENT = {
     "openapi": "3.1.0",
     "info": {"title": "old", "version": "1"},
@@ -44,8 +50,34 @@ DOCUMENT = {
 }
 NORTH = """from isthmus.kernel import FrontEnd
 
-FRONT_END = FrontEnd(code="north", name="North", owner="north team", uses=("old.*", "pricing.*", "member.*"))
+USES = ("old.*", "pricing.*", "member.*", "webhooks.*")
+FRONT_END = FrontEnd(code="north", name="North", owner="north team", uses=USES)
 """
+
+
+SETTINGS = """
+[settings.webhooks]
+networks = ["127.0.0.0/8"]
+[settings.personal-data]
+sealed = ["member.address"]
+[providers.envelope.company]
+use = "isthmus.packs.personal_data.service.envelopes:ENVIRONMENT"
+variable = "ENVELOPE"
+"""
+
+
+SIGNED_WITH = ("the secret of erp", "the secret of crm", "the secret that follows")
+
+
+def _said(value: object) -> str:
+    return f"{value.decode(errors='replace')} {value.hex()}" if isinstance(value, bytes) else str(value)
+
+
+def with_password(url: str) -> str:
+    """Return the address of a database with a password, which a server that trusts its own machine does not look at."""
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0] or 'postgres'}:{DATABASE_PASSWORD}@{host}"))
 
 
 @dataclass
@@ -53,6 +85,7 @@ class Served:
     """A server in a process of its own, what it wrote, and what it must not."""
 
     base: str
+    service: str
     url: str
     log: Path
     asked: list[str]
@@ -69,8 +102,7 @@ class Served:
             found: list[tuple[str, str]] = []
             for name in (row["name"] for row in names):
                 for row in await connection.fetch(f"select * from {name}"):
-                    said = (one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in row)
-                    found.append((name, " ".join(said)))
+                    found.append((name, " ".join(map(_said, row))))
             return found
         finally:
             await connection.close()
@@ -100,12 +132,14 @@ async def served(database: Database, database_url: str, tmp_path: Path) -> Async
     (tmp_path / "old.json").write_text(json.dumps(DOCUMENT))
     where = f"http://127.0.0.1:{service.sockets[0].getsockname()[1]}"
     (tmp_path / "isthmus.toml").write_text(
-        f'[record]\nshare = 1.0\n[adopted.old]\ndocument = "old.json"\nurl = "{where}"\nsecret = "OLD_KEY"\n'
+        f'[record]\nshare = 1.0\n[adopted.old]\ndocument = "old.json"\nurl = "{where}"\nsecret = "OLD_KEY"\n{SETTINGS}'
     )
     listens = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = listens.sockets[0].getsockname()[1]
     listens.close()
-    environment = {**os.environ, "ISTHMUS_DATABASE_URL": database_url, "OLD_KEY": OLD_KEY}
+    key = base64.b64encode(ENVELOPE_KEY).decode()
+    url = with_password(database_url)
+    environment = {**os.environ, "ISTHMUS_DATABASE_URL": url, "OLD_KEY": OLD_KEY, "ENVELOPE": f"first:{key}"}
     with (tmp_path / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "isthmus.cli", "serve", "--port", str(port), "--workers", "1",
@@ -121,7 +155,14 @@ async def served(database: Database, database_url: str, tmp_path: Path) -> Async
         return False
 
     await until(is_ready, "that the server is ready")
-    yield Served(base, database_url, tmp_path / "log", asked, {"the old service's key": OLD_KEY})
+    planted = {
+        "the old service's key": OLD_KEY,
+        "the database's password": DATABASE_PASSWORD,
+        "an envelope key": ENVELOPE_KEY.decode(),
+        "an envelope key in base64": key,
+        "an envelope key in hex": ENVELOPE_KEY.hex(),
+    }
+    yield Served(base, where, database_url, tmp_path / "log", asked, planted)
     process.terminate()
     await process.wait()
     service.close()
@@ -169,6 +210,69 @@ async def _signs_in(served: Served) -> None:
     served.planted |= {"the password": PASSWORD, "a mistyped password": WRONG_PASSWORD}
 
 
+async def _has_webhooks_sent(served: Served, client: httpx.AsyncClient) -> None:
+    """Have an event signed and sent, one that fails, and a secret that another one follows."""
+    for name, path in (("erp", "in"), ("crm", "broken")):
+        ask = {"name": name, "url": f"{served.service}/{path}", "types": ["member.*"]}
+        made = await client.post("/v1/webhooks.put-endpoint", json=ask, headers={"idempotency-key": name})
+        served.planted[f"the secret of {name}"] = made.json()["secret"].removeprefix("whsec_")
+    rotated = await client.post("/v1/webhooks.rotate-secret", json={"name": "erp"})
+    served.planted["the secret that follows"] = rotated.json()["secret"].removeprefix("whsec_")
+    for name in ("erp", "crm"):
+        (await client.post("/v1/webhooks.test-endpoint", json={"name": name})).raise_for_status()
+    await until(lambda: _asked(served, "POST /in", "POST /broken"), "that both were sent")
+    for name, ask in (
+        ("webhooks.list-endpoints", {}),
+        ("webhooks.list-deliveries", {}),
+        ("webhooks.put-endpoint", {"name": "erp", "url": "https://127.0.0.1.example/", "types": ["none"]}),
+        ("webhooks.rotate-secret", {"name": "nobody"}),
+    ):
+        served.answers.append((await client.post(f"/v1/{name}", json=ask)).text)
+
+
+async def _asked(served: Served, *wanted: str) -> bool:
+    return all(any(one.startswith(start) for one in served.asked) for start in wanted)
+
+
+async def _keeps_an_address(client: httpx.AsyncClient) -> None:
+    """Have an address kept encrypted, under a key that the envelope key wraps."""
+    ask = {"identities": [{"kind": "email", "value": "somebody@example.org"}]}
+    member = (await client.post("/v1/member.register", json=ask)).json()["member_id"]
+    address = {"member_id": member, "label": "home", "address": {"country": "DE", "city": "Kiel"}}
+    (await client.post("/v1/member.put-address", json=address)).raise_for_status()
+
+
+async def _loses_its_database(served: Served, client: httpx.AsyncClient) -> None:
+    """Have calls fail because every connection of the server ends under them."""
+    connection = await asyncpg.connect(served.url)
+    others = """select pg_terminate_backend(pid) from pg_stat_activity
+                where datname = current_database() and pid <> pg_backend_pid()"""
+    for _ in range(3):
+        await connection.execute(others)
+        answer = await client.post(
+            "/v1/pricing.quote", json={"currency": "EUR", "lines": [{"sku": "x", "quantity": 1}]}
+        )
+        served.answers.append(answer.text)
+    await connection.close()
+
+
+@pytest.mark.parametrize("port", ["1", "1:2", "none"])
+async def test_an_address_of_a_database_that_does_not_do_is_said_without_its_password(
+    port: str, tmp_path: Path
+) -> None:
+    url = f"postgresql://isthmus:{DATABASE_PASSWORD}@127.0.0.1:{port}/shop"
+    for command in (("doctor",), ("migrate", "--plan"), ("serve", "--port", "0"), ("security", "verify")):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "isthmus.cli", *command,
+            cwd=tmp_path, env={**os.environ, "ISTHMUS_DATABASE_URL": url},
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said = (await process.communicate())[0].decode()
+        assert process.returncode != 0
+        assert "database" in said.lower(), said
+        assert DATABASE_PASSWORD not in said
+
+
 async def test_what_was_planted_is_nowhere(served: Served, database: Database) -> None:
     key = await create_client(database, "north", "erp")
     served.planted["a key"] = key
@@ -183,6 +287,11 @@ async def test_what_was_planted_is_nowhere(served: Served, database: Database) -
         await _call(served, f"Bearer {served.planted[one]}")
     await _call(served, "Basic " + base64.b64encode(f"erp:{key}".encode()).decode())
     await _signs_in(served)
+    known = {"authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=served.base, headers=known, timeout=60) as client:
+        await _keeps_an_address(client)
+        await _has_webhooks_sent(served, client)
+        await _loses_its_database(served, client)
 
     async def is_recorded() -> bool:
         async with database.platform() as session:
@@ -195,5 +304,8 @@ async def test_what_was_planted_is_nowhere(served: Served, database: Database) -
     tables = await served.tables()
     assert "runtime.recorded_call" in {where for where, text in tables if NO_SECRET in text}
     shown = [("an answer", text) for text in served.answers if "recovery" not in text]
-    assert served.left_in([("the log", log), *tables, *shown]) == []
-    assert len(served.planted) >= 10
+    left = served.left_in([("the log", log), *tables, *shown])
+    assert {(of, where) for of, where in left if of not in SIGNED_WITH} == set()
+    # Whoever signs has to read it, calls cannot; and an answer under a key is given again, for a day.
+    assert {where for of, where in left if of in SIGNED_WITH} == {"webhooks.secret", "isthmus.idempotency"}
+    assert len(served.planted) >= 17

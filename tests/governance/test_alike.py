@@ -105,6 +105,19 @@ async def test_to_have_no_opinion_is_not_to_agree(database: Database):
     assert said.idle == (("west.as_listed", "till.price", CALLS),)
 
 
+def dear_only(lines: Sequence[till.Line]) -> Sequence[int | Pass]:
+    return [line.minor // 2 if line.minor > 5_000 else line.minor for line in lines]
+
+
+async def test_an_answer_whose_case_never_came_is_not_idle(database: Database):
+    said = await found(database, north=dear_only, west=as_listed)
+    assert said.idle == (("west.as_listed", "till.price", CALLS),)
+    assert said.untried == (("north.dear_only", "till.price", CALLS, "if line.minor > 5000"),)
+    printed = "\n".join(alike.lines(said))
+    assert "untried: north.dear_only says what the default of till.price says" in printed
+    assert "`if line.minor > 5000` never came one way" in printed
+
+
 async def test_what_a_product_says_already_is_told_and_what_only_looks_like_it_is_not(database: Database):
     said = await found(database, north=cheap_evenings, south=half_of_dear_goods, product=half)
     (known,) = said.known

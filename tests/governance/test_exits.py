@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -33,7 +34,7 @@ from isthmus.kernel.host import Release
 from isthmus.packs.pricing import api
 from isthmus.packs.pricing.pack import PACK
 from isthmus.runtime.replay.record import Recorder, Recording
-from isthmus.store import Database, MigrationSource, migrate
+from isthmus.store import Database, MigrationSource, connect, migrate
 from isthmus.values import Buyer, Money
 from tests import shipped
 from tests.waiting import until
@@ -183,6 +184,41 @@ async def test_rows_go_along_and_their_numbers_go_on(database: Database, empty_u
             await platform.call(api.list_price_history, asked, NORTH)
         )
         await there.call(api.put_prices, priced("salt", 10), NORTH)  # its number is behind theirs
+
+
+async def test_grants_of_a_schema_whose_name_is_only_like_it_stay(database: Database, tmp_path: Path) -> None:
+    async with database.platform() as session:
+        for schema in ("risk_x", "riskyx"):
+            await session.execute("insert into isthmus.shareable values ($1, '', '{}')", f"{schema}.rows")
+            await session.execute(
+                "insert into isthmus.row_grant (grant_id, owner, kind, name, part, to_front_end, can, bounds, reason,"
+                " given_at, given_by) values (gen_random_uuid(), 'north', $1, 'a', '', 'south', 'read', '{}', 'r',"
+                " now(), 'me')",
+                f"{schema}.rows",
+            )
+    await tables.dump(database.url, "risk_x", tmp_path)
+    rows = (tmp_path / "row_grant.csv").read_text()
+    assert "risk_x.rows" in rows
+    assert "riskyx.rows" not in rows
+
+
+async def test_a_database_of_a_check_that_was_killed_goes_with_the_next_and_that_of_one_that_runs_stays(
+    database: Database,
+) -> None:
+    connection, other = await connect(database.url), await connect(database.url)
+    left, held = (f"{exercise.BESIDE}{one}_{uuid4().hex[:8]}" for one in ("left", "held"))
+    try:
+        await other.execute(f"set application_name = '{held}'")
+        for name in (left, held):
+            await connection.execute(f"create database {name}")
+        async with exercise.beside(database.url) as url:
+            known = {row["datname"] for row in await connection.fetch("select datname from pg_database")}
+            assert left not in known
+            assert {held, url.partition("?")[0].rpartition("/")[2]} <= known
+    finally:
+        await connection.execute(f"drop database if exists {held}")
+        for one in (connection, other):
+            await one.close()
 
 
 def test_what_a_pack_reaches_goes_along_under_its_own_name(tmp_path: Path) -> None:

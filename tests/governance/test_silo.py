@@ -109,7 +109,7 @@ def test_what_is_there_twice_is_named_with_what_to_do():
     assert found.value == 0.7  # one of three would do, and one says nothing of its own
     assert [(one.what, one.next) for one in found.evidence] == [
         ("north.cheap, south.low, west.less", "isthmus thin sink till.price"),
-        ("west.nothing", "delete it"),
+        ("west.nothing", "isthmus thin delete west.nothing"),
     ]
 
 

@@ -101,6 +101,33 @@ async def test_what_serves_one_front_end_alone_is_found_and_nothing_else(observe
     assert all(one.evidence and one.next for one in found)
 
 
+async def test_an_answer_whose_case_never_came_is_not_dead(database: Database):
+    answering = FrontEnd(
+        code="north", name="n", owner="n", uses=("till.*",), answers=(answers(till.price)(rules.gold_is_dear),)
+    )
+    running = Registry().add(pack(), answering).freeze()
+    recorder = Recorder(database, running.points, Recording(share=1.0))
+    platform = Platform(running, database, clock=lambda: NOW, recorder=recorder)
+
+    for _ in range(60):
+        await platform.call(till.total, till.Buy(lines=(till.Line(sku="bread", minor=5),)), Caller(front_end="north"))
+    await recorder.flush()
+    observed = await observe.observe(database, Platform(running, database))
+    assert observed.asked["north", "till.price"] == 60
+    assert not [one for one in weigh(observed, running, date(2026, 5, 4)).findings if one.kind == "answer"]
+
+
+async def test_a_setting_that_nobody_reads_is_to_go(database: Database):
+    running = release(north={"colour-of-bags": "red"}, west={"receipt": "long"})
+    await record(database, running, 40)
+    observed = await observe.observe(database, Platform(running, database))
+    found = weigh(observed, running, date(2026, 5, 4)).findings
+    assert {(one.verdict, one.name) for one in found if one.kind == "setting"} == {
+        ("delete", "colour-of-bags"),
+        ("lift", "receipt"),
+    }
+
+
 async def test_what_was_observed_leaves_the_code_as_it_was(observed: tuple[observe.Observed, Release]):
     before = till.rounded.__code__
     with observing([Path(till.__file__)], Probes()):

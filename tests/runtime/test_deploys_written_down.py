@@ -50,6 +50,19 @@ async def test_each_decision_about_versions_has_its_entry(context: deploys.Deplo
     assert await _written(context.database) == [("ada", "cli", act, "done") for act in said]
 
 
+async def test_a_switch_says_what_held_before_it(context: deploys.DeployContext, tmp_path: Path) -> None:
+    await deploys.deploy(context, write(tmp_path / "work", "first"), REQUEST)
+    second = write(tmp_path / "work", "second")
+    await deploys.deploy(context, second, msgspec.structs.replace(REQUEST, percent=30))
+    await switches.promote(context.database, "north", context.doer("north", "ada"))
+    async with context.database.platform() as session:
+        said = [msgspec.json.decode(row["content"])["ask"] for row in await session.fetch(ENTRIES)]
+    deployed, staged, promoted = said
+    assert "before" not in deployed
+    assert staged["before"] == {"version": deployed["version"], "staged": None, "percent": 0}
+    assert promoted["before"] == {"version": deployed["version"], "staged": staged["staged"], "percent": 30}
+
+
 async def test_a_deploy_that_is_refused_has_an_entry_that_says_why(
     context: deploys.DeployContext, tmp_path: Path
 ) -> None:

@@ -14,12 +14,17 @@ import pytest
 
 from isthmus.kernel import FrontEnd, Platform, errors
 from isthmus.runtime.events import dead_letters
+from isthmus.runtime.events.durable import DurableCalls
 from isthmus.runtime.events.subscriptions import called
 from isthmus.store import Database, migrate_own
 from tests import shipped
 
 from . import own_line
 from .own_line import BROKEN, HANGING, KILL_AT, NORTH, SOUTH, Note, becomes, delivering, notes, of, packed
+
+_WAITS = """
+    insert into runtime.delivery (front_end, capability, event_id, event_type, subject, ask)
+    values ('north', 'north.remember', $1, 'north.packed', 'p1', '{}')"""
 
 
 @pytest.fixture
@@ -62,26 +67,48 @@ async def test_what_cannot_be_written_down_at_once_is_written_down_later_and_not
 ) -> None:
     calls: list[str] = []
     refused: list[str] = []
-    call, transaction = platform.call_wire, database.platform_transaction
+    call, session = platform.call_wire, database.platform
 
     async def counted(name: str, *args: Any, **more: Any) -> Any:
         calls.append(name)
         return await call(name, *args, **more)
 
     def away() -> Any:
-        if len(refused) == 2:
-            return transaction()
+        if not calls or len(refused) == 2:
+            return session()
         refused.append("away")
         raise errors.Unavailable("the database is away", remedy="wait")
 
     monkeypatch.setattr(platform, "call_wire", counted)
-    monkeypatch.setattr(database, "platform_transaction", away)
+    monkeypatch.setattr(database, "platform", away)
     async with delivering(platform, database):
         await packed(platform, "p1")
         await becomes(lambda: seen(platform, "p1"), ["packed", "pick", "send", "wrap"])
         await becomes(lambda: waiting(database), 0)
     assert len(refused) == 2
     assert sorted(calls) == ["north.remember", "north.send-off"]
+
+
+@pytest.mark.parametrize("is_taken_over", [False, True])
+async def test_the_next_of_a_subject_is_taken_with_the_end_of_the_one_before_and_not_of_one_that_was_taken_over(
+    platform: Platform, database: Database, is_taken_over: bool
+) -> None:
+    async with database.platform() as session:
+        for number in (1, 2):
+            await session.execute(_WAITS, f"event-{number}")
+    calls = DurableCalls(platform, database)
+    (first,) = await calls._exchange()  # pyright: ignore[reportPrivateUsage]
+    calls._running[first["id"]] = (first["front_end"], first["capability"])  # pyright: ignore[reportPrivateUsage]
+    calls._ended.append((first, None))  # pyright: ignore[reportPrivateUsage]
+    if is_taken_over:  # its lease was over, and another process calls it now
+        async with database.platform() as session:
+            await session.execute(
+                "update runtime.delivery set held_by = 'another', held_until = now() + interval '1 hour' where id = $1",
+                first["id"],
+            )
+    taken = await calls._exchange()  # pyright: ignore[reportPrivateUsage]
+    assert [row["event_id"] for row in taken] == ([] if is_taken_over else ["event-2"])
+    assert await waiting(database) == (2 if is_taken_over else 1)
 
 
 async def test_a_subscriber_that_fails_or_hangs_holds_up_no_other(platform: Platform, database: Database) -> None:

@@ -230,6 +230,20 @@ async def test_states_say_who_is_behind_and_why(database: Database) -> None:
     assert (state.behind, state.failures, state.last_error) == (1, 0, "")
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 40])
+async def test_events_of_one_commit_come_as_they_were_emitted(database: Database, count: int) -> None:
+    outbox = Outbox(database)
+    await outbox.subscribe("reader")
+    said = b'{"said":"it\'s; \\\\ \\" done","sum":1.50,"sum":2}'  # as it is: neither read nor written anew
+    emitted = [event(f"o'brien;\\{number}", number).replace(data=said) for number in range(count)]
+    await emit(database, *emitted)
+    found = await drain(outbox, "reader")
+    assert [one.subject for one in found] == [one.subject for one in emitted]
+    assert [one.id for one in found] == [one.id for one in emitted]
+    assert {one.data for one in found} == {said}
+    assert {one.time for one in found} == {datetime(2030, 1, 1, tzinfo=UTC)}
+
+
 async def test_an_unknown_consumer_is_refused(database: Database) -> None:
     with pytest.raises(errors.NotFound, match="subscribe it first"):
         await Outbox(database).consume("nobody")

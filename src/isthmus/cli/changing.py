@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from isthmus.governance.thin.change.seen import Seen
     from isthmus.governance.thin.change.tree import Tree
 
-Kind = Literal["seam", "lift", "sink"]
+Kind = Literal["seam", "lift", "sink", "delete"]
 
+NOTHING_COLLECTED = 5  # pytest's exit code
 CALLS = 300  # of each front end, its capabilities in turn: three runs of each
 
 
@@ -97,7 +98,7 @@ def check(change: Change, tree: Tree, kind: Kind) -> None:
     """Raise where a change cannot be left: outside the checkout, not committed, or with a branch of that name."""
     from isthmus.governance.thin.change import tree as trees
 
-    outside = next((one for one in (*change.platform, *change.front_end) if not tree.holds(one)), None)
+    outside = next((one for one in (*change.platform, *change.front_end, *change.gone) if not tree.holds(one)), None)
     if outside is not None:
         raise errors.Conflict(f"{outside} is not in {tree.top}", remedy="run this in a checkout that has that code")
     trees.check_committed(tree, *change.folders)
@@ -122,15 +123,41 @@ def leave(change: Change, tree: Tree, runs: Runs, kind: Kind) -> None:
     found: Proof | None = None
     for number, (title, written) in enumerate(parts):
         _write(tree, written, runs.config)
+        tree.remove(change.gone)
         say(f"running them by: {title}")
         new = runs.run(f"change {number}", tree, files)
         found = proof.compared(old, new, runs.run("as it is, again"))
         _show(title, found)
         if number == 0 and not found.is_equal:
             raise NotProved(f"{change.name} is not left: results change", remedy="look at the calls above")
-        body = "\n".join(found.lines())
+        tested = _tested(tree, change.tests, files, runs.config)
+        body = "\n".join([*found.lines(), *tested, *change.notes])
         tree.commit(f"{title}\n\n{_why(kind, number)}\n\n{body}\n")
     _keep(f"{kind}/{change.name}", tree, len(parts), runs.config.root)
+
+
+def _tested(tree: Tree, tests: Iterable[Path], files: Iterable[Path], config: Config) -> list[str]:
+    """Run tests in the copy, and return what they said. Raises NotProved."""
+    here = [str(tree.here(one)) for one in tests]
+    if not here:
+        return []
+    if importlib.util.find_spec("pytest") is None:
+        return ["tests were not run: pytest is not here"]
+    say(f"running {len(here)} files of tests")
+    roots = [str(tree.here(config.root)), *(str(tree.here(one)) for one in import_roots(files))]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(roots)}
+    environment.pop("ISTHMUS_CONFIG", None)
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *here]
+    done = subprocess.run(
+        command, cwd=tree.here(config.root), env=environment, capture_output=True, text=True, check=False
+    )
+    said = done.stdout.strip().splitlines()[-1:] or [done.stderr.strip()[-200:]]
+    if done.returncode not in (0, NOTHING_COLLECTED):
+        failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        raise NotProved(f"tests do not pass: {(failed or said)[0]}", remedy="look at the change by hand")
+    line = f"tests: {said[0].strip('= ').partition(' in ')[0]}"
+    out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    return [line]
 
 
 def import_roots(files: Iterable[Path]) -> list[Path]:
@@ -165,6 +192,8 @@ def _write(tree: Tree, files: Mapping[Path, str], config: Config) -> None:
 def _why(kind: Kind, number: int) -> str:
     if kind == "lift":
         return "What one front end alone used is its answer now. Recorded calls, run by both:"
+    if kind == "delete":
+        return "Nobody needs it. Recorded calls, run by both:"
     if kind == "sink":
         return "It was written more than once, and says the same. Recorded calls, run by both:"
     return "Nobody's result changes. Recorded calls, run by both:" if number == 0 else "Recorded calls, run by both:"

@@ -12,7 +12,7 @@ import typer
 
 from isthmus.kernel import encode, errors
 
-from . import changing
+from . import changing, deleting, past
 from .groups import Group
 from .opening import on, standing
 from .screen import out, problems, say
@@ -36,12 +36,14 @@ def add_to(main: typer.Typer) -> None:
     main.add_typer(app, name="thin", cls=Group)
     _add_lift(app)
     _add_sink(app)
+    deleting.add_to(app)
 
     @app.callback()
     def thin(
         context: typer.Context,
         calls: Annotated[int, typer.Option(min=1, help="Recorded calls of each front end that are run again.")] = 1_000,
         all_findings: Annotated[bool, typer.Option("--all", help="Show every finding, not the first ones.")] = False,
+        history: Annotated[bool, typer.Option(help="Show how thin the code was from its first commit on.")] = False,
         json: Annotated[bool, typer.Option("--json", help="Say it as JSON, every finding included.")] = False,
     ) -> None:
         """Measure how thin the platform is: whose logic is where, what nobody uses, and what to do about it.
@@ -49,6 +51,9 @@ def add_to(main: typer.Typer) -> None:
         Recorded calls are run again, observed, in transactions that are undone. What is found is kept for the console.
         """
         if context.invoked_subcommand is not None:
+            return
+        if history:
+            past.show(on(standing, past.read), json=json)
             return
         found = on(standing, lambda running: _measured(running, calls))
         if json:
@@ -189,7 +194,7 @@ async def _measured(running: Running, calls: int) -> Report:
     expected = sum(min(calls, sum(one.calls for one in kept if one.front_end == code)) for code in release.lines)
     now = datetime.now(UTC)
     packs = tuple(set(report.pack_folders(release).values()))
-    past = await asyncio.to_thread(history.past, running.config.root, running.config.front_ends, packs, now)
+    from_git = await asyncio.to_thread(history.past, running.config.root, running.config.front_ends, packs, now)
     platform = Platform(release, running.database, resources=running.platform.resources)
     columns = (TextColumn("running calls again of {task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=problems, transient=True) as progress:
@@ -197,7 +202,7 @@ async def _measured(running: Running, calls: int) -> Report:
         found = await report.measure(
             running.database,
             platform,
-            past,
+            from_git,
             now,
             counted={key: one.calls for key, one in (await running.traffic.of(over=COUNTED)).items()},
             limit=calls,
@@ -205,6 +210,7 @@ async def _measured(running: Running, calls: int) -> Report:
             root=running.config.root,
         )
     await report.keep(running.database, found)
+    await past.read(running, is_needed=False)
     return found
 
 

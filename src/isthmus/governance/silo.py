@@ -219,7 +219,7 @@ def unlike_term(found: alike.Found, answers: int) -> Term:
         evidence.append(
             Evidence(
                 what=label, why=mark(f"says what the platform says, on {questions} questions to {point}"),
-                next=mark("delete it"),
+                next=f"isthmus thin delete {label}",
             )
         )  # fmt: skip
     said = mark(f"{answers - twice} of {answers} answers of front ends say what nobody else says")

@@ -187,6 +187,13 @@ class KeptRules(Protocol):
 class Journal(Protocol):
     """Keeps what commands did. What it cannot keep is not done."""
 
+    def watching(self, call: Any) -> tuple[Any, ...]:
+        """Return the statement, and its arguments, by which rows that a call changes are noted; none: they are not.
+
+        It is sent in the transaction of a `Call`, or of each step of one, before anything else.
+        """
+        ...
+
     def entries(self, done: Sequence[tuple[Any, Any, Sequence[EventRow]]]) -> tuple[Any, ...]:
         """Return the statement, and its arguments, that is committed with what calls of one front end did.
 

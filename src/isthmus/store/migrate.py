@@ -21,8 +21,9 @@ import hashlib
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -138,7 +139,9 @@ async def _migrate(url: str, sources: Sequence[MigrationSource], *, only_empty: 
             raise older(tables)
         await _prepare(connection, sources)
         for file in tables.pending:
-            await _apply(connection, file)
+            await _giving_way(partial(_apply_once, connection, file), f"migration {file}")
+        if tables.pending:
+            await _watch_tables(connection)
         return list(tables.pending)
 
 
@@ -210,20 +213,28 @@ def _newer(files: Sequence[Migration], applied: Sequence[ports.Row]) -> dict[str
     return {f"{row['pack']}/{row['name']}": row["contracts"] for row in rows}
 
 
-async def _apply(connection: DirectConnection, file: Migration) -> None:
-    """Apply a file, giving way to calls that hold what it needs, or need what it holds, as often as it takes."""
+async def _giving_way(apply: Callable[[], Awaitable[object]], what: str) -> None:
+    """Apply something, giving way to calls that hold what it needs, or need what it holds, as often as it takes."""
     gives_up_at = time.monotonic() + LOCK_LIMIT_S
     while True:
         try:
-            return await _apply_once(connection, file)
+            await apply()
+            return
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
             if time.monotonic() > gives_up_at:
                 raise errors.Fault(
-                    f"migration {file} was not given its tables for {LOCK_LIMIT_S} s: {error}",
+                    f"{what} was not given its tables for {LOCK_LIMIT_S} s: {error}",
                     remedy="nothing of it was applied; end what holds them (pg_stat_activity), and migrate again",
                 ) from error
-            log.info("migration %s gives way to calls, and is tried again: %s", file, error)
+            log.info("%s gives way to calls, and is tried again: %s", what, error)
             await asyncio.sleep(random.uniform(*PAUSE_S))
+
+
+async def _watch_tables(connection: DirectConnection) -> None:
+    """Let rows of all tables be noted by who watches a call (0008_changed_rows.sql), a table at a time."""
+    await connection.execute(f"set lock_timeout = '{GIVES_WAY_AFTER_MS}ms'")
+    await _giving_way(lambda: connection.execute("call isthmus.watch_tables()"), "the trigger that notes rows")
+    await connection.execute(f"set lock_timeout = '{LOCK_LIMIT_S}s'")
 
 
 async def _apply_once(connection: DirectConnection, file: Migration) -> None:

@@ -17,13 +17,14 @@ from isthmus.kernel import ports
 from .errors import said
 from .session import Connection, Give, Take, Write, answered, events_text, lock_number
 from .tenant import set_tenant
-from .written_out import execute, literal
+from .written_out import execute, hexed
 
 TRIES_MAX: Final = 10  # of going on with one saga: then it is for a person, and the doctor says so
 AGAIN_AFTER_S: Final = 90  # longer than any flow's deadline: until then it is in the hands of who took it
 _MOVED: Final = "IS001"
 
 PREPARE_SAGAS: Final = """
+    prepare hold_saga (uuid, integer) as select isthmus.hold_saga($1, $2);
     prepare write_saga (uuid, text, text, boolean, text, text, bytea, bytea, jsonb, double precision) as
         insert into isthmus.saga (digest, front_end, key, is_kept, capability, ask_hash, ask, caller, version, log,
             left_at)
@@ -73,31 +74,25 @@ class Step(Write):
 
     async def commit_step(self, events: Sequence[ports.EventRow], entries: bytes) -> None:
         saga, claim = self._saga, self._saga.claim
-        write = execute(
-            "write_saga",
-            *map(literal, (self._digest, self._front_end, claim.key, saga.is_kept, claim.capability, claim.ask_hash)),
-            literal(saga.ask, "bytea"),
-            literal(saga.caller, "bytea"),
-            literal(entries),
-            literal(saga.left_after_s),
-        )
+        known = (self._digest, self._front_end, claim.key, saga.is_kept, claim.capability, claim.ask_hash)
+        write = execute("write_saga", *known, hexed(saga.ask), hexed(saga.caller), entries, saga.left_after_s)
         await self._committed(events, write)
 
     async def end_saga(self, events: Sequence[ports.EventRow], answer: bytes | None) -> None:
-        last = execute("end_saga", literal(self._digest)) if self._version else ""
+        last = execute("end_saga", self._digest) if self._version else ""
         if answer is not None:
             last = f"{last}; {self._answer_text(answer)}" if last else self._answer_text(answer)
         await self._committed(events, last)
 
     async def leave_saga(self) -> None:
-        await self._committed([], execute("leave_saga", literal(self._digest)))
+        await self._committed([], execute("leave_saga", self._digest))
 
     async def _committed(self, events: Sequence[ports.EventRow], last: str) -> None:
         await self.end("; ".join(filter(None, (events_text(events), last))))
         await self._done(events)
 
     def _opening(self) -> str:
-        hold = f"select isthmus.hold_saga('{self._digest}', {self._version})"
+        hold = execute("hold_saga", self._digest, self._version)
         if self._version:
             return hold
         return f"select pg_advisory_xact_lock({lock_number(self._digest)}); {hold}"

@@ -27,7 +27,7 @@ from .errors import translated
 from .front_end_tables import Own
 from .tenant import PART_READS, PART_WRITES, ROLE, Tenant, set_tenant
 from .watched import METER, noted
-from .written_out import called, execute, literal
+from .written_out import called, execute, hexed
 
 STATEMENTS_REMEMBERED: Final = 4096  # texts already checked: more than all packs have together
 
@@ -47,15 +47,22 @@ _BEGIN_WRITE: Final = "begin read write; set local plan_cache_mode = force_gener
 _FIND_ANSWER: Final = (
     "select capability, ask_hash, answer from isthmus.idempotency where digest = $1 and front_end = $2"
 )
-# Events come as JSON: for PostgreSQL and for Python it is less work than an array for each column.
-_INSERT_EVENTS: Final = """
-    insert into isthmus.outbox (id, type, version, subject, front_end, box, time, trace, data)
+# Few events are written plainly, one by one: in JSON their data would be read twice. Many come as JSON, which is less
+# work for PostgreSQL and for Python than a statement for each.
+FEW_EVENTS: Final = 2
+_EVENT: Final = ("id", "type", "version", "subject", "front_end", "box", "time", "trace", "data")
+_INSERT_EVENT: Final = f"insert into isthmus.outbox ({', '.join(_EVENT)})"
+_EVENTS: Final = """
     select * from json_to_recordset($1) as e (id text, type text, version text, subject text, front_end text, box text,
                                               time timestamptz, trace text, data json)"""
 _INSERT_ANSWER: Final = "insert into isthmus.idempotency (digest, front_end, key, capability, ask_hash, answer)"
-# What a commit writes has a name on each connection: called by it, it goes with the commit in one round trip.
+# What a commit writes has a name on each connection: called by it, it goes with the commit in one round trip. What
+# begins a transaction has one too, so that it is not planned anew each time.
 PREPARE_COMMIT: Final = f"""
-    prepare write_events (json) as {_INSERT_EVENTS};
+    prepare find_claim (uuid, text) as select from isthmus.idempotency where digest = $1 and front_end = $2;
+    prepare write_event (text, text, text, text, text, text, timestamptz, text, json) as
+        {_INSERT_EVENT} values ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+    prepare write_events (json) as {_INSERT_EVENT} {_EVENTS};
     prepare write_answer (uuid, text, text, text, text, bytea) as {_INSERT_ANSWER} values ($1, $2, $3, $4, $5, $6)"""
 
 
@@ -307,8 +314,7 @@ class Write(Transaction):
     def _answer_text(self, answer: bytes) -> str:
         claim = self._claim
         kept = (claim.key, claim.capability, claim.ask_hash) if claim else ()
-        texts = map(literal, (self._digest, self._front_end, *kept))
-        return execute("write_answer", *texts, literal(answer, "bytea"))
+        return execute("write_answer", self._digest, self._front_end, *kept, hexed(answer))
 
     def _begin_text(self, connection: Connection) -> str:
         """Return what begins the transaction, and sets the front end where the connection is at another."""
@@ -323,8 +329,8 @@ class Write(Transaction):
         if self._claim is None:
             await connection.execute(opening)
             return
-        opening += f"""; select pg_advisory_xact_lock({lock_number(self._digest)});
-            select from isthmus.idempotency where digest = '{self._digest}' and front_end = '{self._front_end}'"""
+        found = execute("find_claim", self._digest, self._front_end)
+        opening += f"; select pg_advisory_xact_lock({lock_number(self._digest)}); {found}"
         if await connection.execute(opening) != "SELECT 0":
             row = await connection.fetchrow(_FIND_ANSWER, self._digest, self._front_end)
             await connection.execute("rollback")
@@ -358,28 +364,15 @@ def lock_number(digest: str) -> int:
 
 
 def events_text(events: Sequence[ports.EventRow]) -> str:
-    """Return the statement that writes events, or nothing where there are none."""
-    return execute("write_events", literal(_written(events))) if events else ""
+    """Return the statements that write events, or nothing where there are none."""
+    if len(events) <= FEW_EVENTS:
+        return "; ".join([execute("write_event", *[getattr(one, name) for name in _EVENT]) for one in events])
+    return execute("write_events", msgspec.json.encode([_as_json(one) for one in events]))
 
 
-def _written(events: Sequence[ports.EventRow]) -> bytes:
-    """Return events as a JSON array, each with its data as it is."""
-    return msgspec.json.encode(
-        [
-            {
-                "id": event.id,
-                "type": event.type,
-                "version": event.version,
-                "subject": event.subject,
-                "front_end": event.front_end,
-                "box": event.box,
-                "time": event.time,
-                "trace": event.trace,
-                "data": msgspec.Raw(event.data),
-            }
-            for event in events
-        ]
-    )
+def _as_json(event: ports.EventRow) -> dict[str, Any]:
+    """Return an event as JSON has it, with its data as it is."""
+    return {name: getattr(event, name) for name in _EVENT} | {"data": msgspec.Raw(event.data)}
 
 
 @lru_cache(maxsize=STATEMENTS_REMEMBERED)

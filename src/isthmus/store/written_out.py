@@ -24,12 +24,17 @@ async def called(connection: PoolConnectionProxy, sql: str, args: Sequence[objec
         statement = await connection.prepare(sql, name=name)
         found = known[sql] = statement, name, [one.name for one in statement.get_parameters()]
     _, name, types = found  # the statement is kept, since PostgreSQL forgets it with it
-    return execute(name, *map(literal, args, types)) if args else f"execute {name}"
+    return f"execute {name} ({', '.join(map(literal, args, types))})" if args else f"execute {name}"
 
 
-def execute(prepared: str, *literals: str) -> str:
-    """Return the call of a prepared statement, with its arguments in it."""
-    return f"execute {prepared} ({', '.join(literals)})"
+def execute(prepared: str, *values: object) -> str:
+    """Return the call of a prepared statement, with values in it that are no arrays."""
+    return f"execute {prepared} ({', '.join([literal(value) for value in values])})"
+
+
+def hexed(value: bytes) -> str:
+    """Return bytes as PostgreSQL reads them: what is given as bytes is taken for JSON."""
+    return f"\\x{value.hex()}"
 
 
 def literal(value: object, type_: str = "text") -> str:
@@ -42,7 +47,7 @@ def literal(value: object, type_: str = "text") -> str:
 
 def _plain(value: object, type_: str) -> str:
     if isinstance(value, bytes):
-        return f"\\x{value.hex()}" if type_ == "bytea" else value.decode()
+        return hexed(value) if type_ == "bytea" else value.decode()
     if type_.endswith(_ARRAY) and isinstance(value, (list, tuple)):
         each, of = cast("Sequence[object]", value), type_.removesuffix(_ARRAY)
         return "{" + ",".join([_element(one, of) for one in each]) + "}"

@@ -19,3 +19,7 @@ def half(lines: Sequence[Line]) -> Sequence[int | Pass]:
 
 def third(lines: Sequence[Line]) -> Sequence[int | Pass]:
     return [line.minor // 3 for line in lines]
+
+
+def gold_is_dear(lines: Sequence[Line]) -> Sequence[int | Pass]:
+    return [line.minor * 2 if line.sku == "gold" else PASS for line in lines]

@@ -69,6 +69,7 @@ async def add_up(ask: Buy, ctx: Context) -> Total:
         minor += 10 * ask.bags
     if ctx.front_end == "west":
         minor = minor - 1
+    minor += 0 * len(ctx.plan.settings.get("receipt", "short") + ctx.plan.settings.get("bags", ""))
     return Total(minor=ctx.answer(unasked)(rounded(minor, ask.rounding)))
 
 

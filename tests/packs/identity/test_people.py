@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -179,6 +180,20 @@ async def test_each_act_has_an_entry_done_or_refused_and_no_secret_is_in_it(offi
     ]
     whole = "".join(one["content"] for one in found)
     assert all(secret not in whole for secret in (PASSWORD, "wrong wrong", "@example.org"))
+
+
+async def test_what_somebody_was_before_and_is_after_is_in_the_entry(office: Office) -> None:
+    await office.hire("ada", "owner")
+    await office.hire("bo", "support")
+    await office.staff.give("bo", api.RoleAt(role="operator", front_end="north"), CLI)
+    await office.staff.take("bo", SUPPORT, CLI)
+    await office.staff.disable("bo", CLI)
+    said = [json.loads(one["content"])["ask"] for one in (await office.written())[-3:]]
+    first, both, last = ["support at *"], ["operator at north", "support at *"], ["operator at north"]
+    assert [(sorted(one["before"]["roles"]), sorted(one["after"]["roles"])) for one in said] == [
+        (first, both), (both, last), (last, last),
+    ]  # fmt: skip
+    assert (said[-1]["before"]["state"], said[-1]["after"]["state"]) == ("active", "disabled")
 
 
 async def test_what_cannot_be_written_down_is_not_done(office: Office) -> None:

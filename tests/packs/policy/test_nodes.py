@@ -139,5 +139,5 @@ async def test_two_policies_that_contradict_forbid_whatever_their_order(servers:
 def test_a_version_whose_policies_do_not_fit_this_server_is_not_put_in_place_here() -> None:
     fits = FrontEnd(code="north", name="N", owner="n", settings={api.RULES: CLOSED})
     declared.check_here(fits, (INVENTORY, PACK))
-    with pytest.raises(Exception, match=r"does not fit this server: north.*inventory"):
+    with pytest.raises(Exception, match=r"does not fit this server: policy.rules of north.*inventory"):
         declared.check_here(fits, (PACK,))  # which has no inventory to speak of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from isthmus.kernel import Caller, FrontEnd, errors
@@ -22,6 +22,9 @@ PACKS = (INVENTORY, PRICING, PACK)
 DEFAULT = ("default", serving.DEFAULT.read_text())
 READ, WRITE = "inventory.list-stock", "inventory.receive"
 ACTIONS = (READ, WRITE, "pricing.put-prices")
+
+
+AS_SHIPPED = Policies(PACKS, [DEFAULT])
 
 
 def policies(*texts: str, default: bool = True) -> Policies:
@@ -88,6 +91,16 @@ def test_nothing_is_allowed_where_a_policy_fails() -> None:
     assert found.failed
 
 
+@given(st.text(min_size=1, max_size=40))
+@example("o'brien")
+@example("名字")
+@example('x"::y, Role::"owner')
+def test_a_name_is_a_name_whatever_letters_it_has(name: str) -> None:
+    for who in (api.Who(client=name), api.Who(person=name, roles=("support",))):
+        assert AS_SHIPPED.decide(who, READ, "north").is_allowed
+    assert not AS_SHIPPED.decide(who, "people.write", "north").is_allowed
+
+
 def test_what_is_not_there_cannot_be_asked_for() -> None:
     with pytest.raises(api.NoSuchAction, match=r"did you mean 'inventory.receive'"):
         policies().decide(person("owner"), "inventory.recieve", "north")
@@ -145,7 +158,7 @@ def test_a_front_ends_policies_are_checked_before_it_is_deployed() -> None:
     (wrong,) = front_end_problems(front_end(rules, "client may inventory.receive"), PACKS)
     assert wrong == "north: line 1: 'client may inventory.receive' does not hold: denied (north#1)"
     (wrong,) = front_end_problems(front_end("permit (nobody"), PACKS)
-    assert wrong.startswith("north: Policy parse error")
+    assert wrong.startswith("policy.rules of north: Policy parse error")
 
 
 PERMIT_ALL = "permit (principal, action, resource);"

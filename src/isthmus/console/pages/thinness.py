@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from isthmus.governance.lead import report as lead_time
 from isthmus.governance.lead.stages import STAGES
-from isthmus.governance.thin import report
+from isthmus.governance.thin import course, report
 from isthmus.governance.thin.findings import Finding
 from isthmus.language import mark
 from isthmus.store import Database
@@ -65,6 +65,7 @@ class Thinness:
         elsewhere = [one for one in findings if one.is_elsewhere]
         listed = elsewhere if chosen == ELSEWHERE else [one for one in ours if chosen in ("", one.verdict)]
         shown, next_cursor = page_of(request, listed, PAGE_SIZE)
+        past = course.points(await course.kept(self._database))
         over_time = (await report.over_time(self._database))[::-1]
         return render(
             request,
@@ -80,6 +81,8 @@ class Thinness:
             elsewhere=len(elsewhere),
             over_time=over_time,
             curve=curve(over_time),
+            past=past,
+            past_curve=curve([(one.sample.at, one.index.value) for one in past if one.index.value is not None]),
             width=CURVE_WIDTH,
             height=CURVE_HEIGHT,
         )

@@ -45,6 +45,12 @@ CALLS: Final = 200  # of each front end: some seconds; the rare ones are among t
 START_LIMIT_S: Final = 30
 STEP_LIMIT_S: Final = 300  # of building, loading and its own test
 TOKEN: Final = "ISTHMUS_EXIT_TOKEN"
+BESIDE: Final = "isthmus_exit_"  # what the databases are called that are made for an exit
+# Those that a check left behind which was killed: of this role's own, and no connection is called like them.
+_LEFT: Final = (
+    "select datname from pg_database where starts_with(datname, $1) and pg_get_userbyid(datdba) = current_user"
+    " and not datname in (select application_name from pg_stat_activity where application_name is not null)"
+)
 # Run before the package: nothing of the platform can be imported, as where it is not installed.
 _ALONE: Final = """
 import runpy, sys
@@ -164,7 +170,7 @@ async def _exercised(ground: Ground, pack: Pack, made: Path) -> Exit:
     folder, package = made / f"{pack.name}-service", package_of(pack.name)
     count = await eject(ground, pack, folder)
     site = await asyncio.to_thread(build, folder, made / "built")
-    async with _beside(ground.database.url) as url:
+    async with beside(ground.database.url) as url:
         environment = {"SERVICE_DATABASE_URL": url, "PYTHONPATH": str(site), TOKEN: secrets.token_urlsafe(16)}
         environment["SERVICE_TOKEN"] = environment[TOKEN]
         load = [sys.executable, "-c", _ALONE.format(package), "load", str(folder / DATA)]
@@ -213,11 +219,14 @@ async def _ready(address: str, process: subprocess.Popen[bytes], said: Path) -> 
 
 
 @asynccontextmanager
-async def _beside(url: str) -> AsyncGenerator[str]:
+async def beside(url: str) -> AsyncGenerator[str]:
     """Make a database on the platform's server, and drop it in the end. Raises StepFailed where that is not allowed."""
-    name = f"isthmus_exit_{secrets.token_hex(6)}"
+    name = f"{BESIDE}{secrets.token_hex(6)}"
     connection = await connect(url)
     try:
+        await connection.execute(f"set application_name = '{name}'")  # whose it is, as long as this process lives
+        for (left,) in await connection.fetch(_LEFT, BESIDE):
+            await connection.execute(f"drop database if exists {left} with (force)")
         await connection.execute(f"create database {name}")
         scheme, place, _, query, _ = urlsplit(url)
         yield urlunsplit((scheme, place, f"/{name}", query, ""))

@@ -82,7 +82,7 @@ async def _grants(connection: Any, schema: str, folder: Path) -> list[str] | Non
         "select array_agg(attname::text order by attnum) from pg_attribute where attrelid = $1::regclass and attnum > 0"
     )
     columns: list[str] = await connection.fetchval(f"{query} and not attisdropped", GRANTS)
-    chosen = f"select {_names(columns)} from {GRANTS} where kind like '{schema}.%'"
+    chosen = f"select {_names(columns)} from {GRANTS} where starts_with(kind, '{schema}.')"
     await connection.copy_from_query(chosen, output=folder / "row_grant.csv", format="csv", header=True)
     return columns
 

@@ -8,9 +8,11 @@ the same, with its Wilson bound.
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, cast
 
 import msgspec
@@ -21,6 +23,8 @@ from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.answers import arguments_of, said_by
 from isthmus.runtime.replay.differences import Rate, plain, rate, short
 from isthmus.store import Database
+
+from .probes import Probes, observing, untried
 
 CALLS: Final = 2_000  # of each front end
 ALIKE: Final = 0.98  # of questions of each: the bound of the agreement must be above it, which takes some 190 of them
@@ -81,13 +85,15 @@ class Known(Value):
 class Found(Value):
     """What was found: groups that do the same, pairs that look alike and differ or are not proved, idle answers.
 
-    known: front ends' answers that say what a product's says. Pairs with products are listed where they are not alike.
+    known: front ends' answers that say what a product's says. untried: as idle ones, but a decision never came one
+    way, so that nobody can tell. Pairs with products are listed where they are not alike.
     """
 
     alike: tuple[Alike, ...]
     pairs: tuple[Pair, ...]
     idle: tuple[tuple[str, str, int], ...]  # answer, point, and questions: all answered as the default does
     known: tuple[Known, ...] = ()
+    untried: tuple[tuple[str, str, int, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -148,7 +154,14 @@ def judged(owned: Iterable[Owned]) -> Found:
     named = {(one.point, label) for one in alike for label in one.answers}
     left = [one for one in pairs if not {(one.point, one.one), (one.point, one.other)} <= named]
     own = {point: [one for one in answers if not one.is_product] for point, answers in by_point.items()}
-    return Found(alike=tuple(alike), pairs=tuple(left), idle=tuple(_idle(own)), known=tuple(known))
+    quiet = [(one.label, one.answer.point.name, len(one.questions), _untried(one)) for one in _quiet(own)]
+    return Found(
+        alike=tuple(alike),
+        pairs=tuple(left),
+        idle=tuple((label, point, count) for label, point, count, untaken in quiet if not untaken),
+        known=tuple(known),
+        untried=tuple((label, point, count, untaken) for label, point, count, untaken in quiet if untaken),
+    )
 
 
 def _known(pair: Pair) -> Known:
@@ -172,6 +185,9 @@ def lines(found: Found) -> Iterator[str]:
             yield f"  {pair.differs}"
     for label, point, count in found.idle:
         yield f"idle: {label} says what the default of {point} says, on all of {count:,} questions; delete it"
+    for label, point, count, untaken in found.untried:
+        yield f"untried: {label} says what the default of {point} says, on all of {count:,} questions"
+        yield f"  and of these `{untaken}` never came one way, so it may say another thing yet; look again when it did"
 
 
 def _ask(one: Owned, point: Point, arguments: msgspec.Raw) -> None:
@@ -240,13 +256,23 @@ def _groups(point: Point, pairs: Sequence[Pair]) -> Iterator[Alike]:
         yield Alike(point=point.name, answers=tuple(group), low=low, questions=max(one.agreed.of for one in inner))
 
 
-def _idle(by_point: Mapping[Point, Sequence[Owned]]) -> Iterator[tuple[str, str, int]]:
-    """Find answers that only say what the default says anyway."""
+def _quiet(by_point: Mapping[Point, Sequence[Owned]]) -> Iterator[Owned]:
+    """Find answers that only said what the default says anyway."""
     for point, answers in by_point.items():
         for one in answers:
             said = [(_said(one.answer.function, asked), _said(point.default, asked)) for asked in one.questions]
             if len(said) >= OPINIONS_MIN and all(word == default != "PASS" for word, default in said):
-                yield one.label, point.name, len(said)
+                yield one
+
+
+def _untried(one: Owned) -> str:
+    """Return a decision of an answer that its questions never came by one way; empty where there is none."""
+    function = inspect.unwrap(one.answer.function)
+    file, probes = Path(function.__code__.co_filename), Probes()
+    with observing([file], probes):
+        for asked in one.questions:
+            _said(one.answer.function, asked)
+    return next(iter(untried(probes, probes.front_end, file, function.__qualname__)), "")
 
 
 def _held(line: CompiledFrontEnd) -> list[Answer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +16,10 @@ from isthmus.language import mark
 
 from .index import Term, logic_out, neutrality, share
 from .observe import Observed
-from .probes import Site
+from .probes import Site, untried
 
 Verdict = Literal["lift", "delete"]
+Kind = Literal["branch", "setting", "option", "capability", "point", "answer"]
 
 CALLS_MIN: Final = (
     30  # of a function, by each of three front ends, before an arm is somebody's: 200 where there are many
@@ -32,8 +34,9 @@ ASKED_MIN: Final = 30  # before an answer that never said anything is dead
 class Finding(Value):
     """One thing to lift to a front end or to delete: where, why, and what to do next.
 
-    pack: whose code it is; nothing of a front end's. is_elsewhere: it came with another's release, so that who reads
-    this cannot change it.
+    name: by which `isthmus thin lift` and `delete` know it; empty for a branch, which has its place. pack: whose code
+    it is; nothing of a front end's. is_elsewhere: it came with another's release, so that who reads this cannot change
+    it.
     """
 
     verdict: Verdict
@@ -44,6 +47,8 @@ class Finding(Value):
     next: str
     pack: str = ""
     is_elsewhere: bool = False
+    kind: Kind = "branch"
+    name: str = ""
 
 
 class Weighed(Value):
@@ -146,7 +151,18 @@ def _knobs(observed: Observed, release: Release) -> Iterator[Finding]:
         for key, value in line.front_end.settings.items():
             settings.setdefault(key, {})[code] = value
     for key, values in sorted(settings.items()):
-        if len(values) == 1 and len(release.lines) >= FRONT_ENDS_MIN:
+        if key in observed.unread:
+            yield Finding(
+                verdict="delete",
+                what=mark(f"setting {key!r} is read by nobody"),
+                where=f"front end {', '.join(sorted(values))}",
+                front_end="",
+                evidence=mark(f"no code of packs, flows, products and front ends names {key!r}"),
+                next=mark("delete it"),
+                kind="setting",
+                name=key,
+            )
+        elif len(values) == 1 and len(release.lines) >= FRONT_ENDS_MIN:
             ((code, value),) = values.items()
             yield Finding(
                 verdict="lift",
@@ -155,6 +171,8 @@ def _knobs(observed: Observed, release: Release) -> Iterator[Finding]:
                 front_end=code,
                 evidence=mark(f"{key} = {value!r}; {len(release.lines)} front ends run"),
                 next=mark(f"let {code} answer an extension point with it, and delete the setting"),
+                kind="setting",
+                name=key,
             )
     calls = observed.calls + observed.not_run
     for option, by_code in sorted(observed.options.items()):
@@ -168,6 +186,8 @@ def _knobs(observed: Observed, release: Release) -> Iterator[Finding]:
                 evidence=mark(f"always {next(iter(values))}, in the calls of {', '.join(sorted(by_code))}"),
                 next=mark("deprecate the field with a date, and delete what it decides"),
                 pack=option.partition(".")[0],
+                kind="option",
+                name=option,
             )
 
 
@@ -208,6 +228,8 @@ def _surface(observed: Observed, release: Release) -> tuple[list[str], list[Find
                     evidence=mark(f"of the recorded calls and their parts of {len(release.lines)} front ends"),
                     next=mark(f"make it a flow of {users[0]}'s own") if users else mark("deprecate it with a date"),
                     pack=name.partition(".")[0],
+                    kind="capability",
+                    name=name,
                 )
             )
     return offered, found
@@ -231,17 +253,22 @@ def _points(observed: Observed, release: Release, today: date) -> Iterator[Findi
                 evidence=mark(f"asked {asked:,} times for {len(release.lines)} front ends"),
                 next=mark("delete it, or give it a date (`until`) by which a second answer is there"),
                 pack=name.partition(".")[0],
+                kind="point",
+                name=name,
             )
 
 
 def _dead_answers(observed: Observed, release: Release) -> Iterator[Finding]:
-    """Find a front end's answers that never had an opinion, though their point was asked."""
+    """Find a front end's answers that never had an opinion, though their point was asked, and all they ask came."""
     for code, line in sorted(release.lines.items()):
         for answer in _answers_of(line):
             name = answer.point.name
             if answer.owner.partition(".")[0] != code or observed.asked[code, name] < ASKED_MIN:
                 continue
-            if not observed.said[answer.label, name, True]:
+            code_of = inspect.unwrap(answer.function).__code__
+            if observed.said[answer.label, name, True]:
+                continue
+            if not untried(observed.probes, code, Path(code_of.co_filename), code_of.co_qualname):
                 yield Finding(
                     verdict="delete",
                     what=mark(f"answer {answer.label} never had an opinion"),
@@ -249,6 +276,8 @@ def _dead_answers(observed: Observed, release: Release) -> Iterator[Finding]:
                     front_end=code,
                     evidence=mark(f"{name} was asked {observed.asked[code, name]:,} times for {code}"),
                     next=mark("delete it, or look at its `when` and at what it returns PASS for"),
+                    kind="answer",
+                    name=answer.label,
                 )
 
 

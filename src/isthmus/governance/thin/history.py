@@ -43,14 +43,14 @@ def past(root: Path, front_ends: Path, platform: tuple[Path, ...], now: datetime
     """Read the last 28 days of a checkout; where it is none, the terms are not known."""
     since = now - WINDOW
     try:
-        top = Path(_git(root, "rev-parse", "--show-toplevel").strip())
-        ours = _within(top, front_ends)
-        theirs = tuple(path for one in platform if (path := _within(top, one)) is not None)
+        top = Path(git(root, "rev-parse", "--show-toplevel").strip())
+        ours = within(top, front_ends)
+        theirs = tuple(path for one in platform if (path := within(top, one)) is not None)
         if ours is None or not theirs:
             raise ValueError("front ends and platform are not in one checkout")
         changes = list(_changes(top, ours, theirs, since))
-        begun = _git(top, "log", "--format=%H", f"--before={since.isoformat()}", "-1").strip()
-        first = begun or _git(top, "rev-list", "--max-parents=0", "HEAD").split()[0]
+        begun = git(top, "log", "--format=%H", f"--before={since.isoformat()}", "-1").strip()
+        first = begun or git(top, "rev-list", "--max-parents=0", "HEAD").split()[0]
         then, today = size_at(top, first, ours, theirs), size_at(top, "HEAD", ours, theirs)
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
         said = mark(f"git tells nothing of it here ({error})")
@@ -75,7 +75,7 @@ def past(root: Path, front_ends: Path, platform: tuple[Path, ...], now: datetime
 
 def size_at(top: Path, commit: str, front_ends: PurePosixPath, platform: tuple[PurePosixPath, ...]) -> Size:
     """Return how large platform and front ends were at a commit."""
-    held = [str(one) for one in (*platform, front_ends) if _git(top, "ls-tree", commit, str(one)).strip()]
+    held = [str(one) for one in (*platform, front_ends) if git(top, "ls-tree", commit, str(one)).strip()]
     if not held:
         return Size(0, 0)
     packed = subprocess.run(["git", "archive", commit, *held], cwd=top, check=True, capture_output=True).stdout
@@ -102,7 +102,7 @@ def decisions_in(source: bytes) -> int:
 
 def _changes(top: Path, ours: PurePosixPath, theirs: tuple[PurePosixPath, ...], since: datetime) -> Iterator[bool]:
     """Return of each commit that changed a front end whether it changed the platform too."""
-    said = _git(
+    said = git(
         top, "log", f"--since={since.isoformat()}", f"-{COMMITS_MAX}", "--no-merges", "--name-only", "--format=%x00"
     )
     for commit in said.split("\0"):
@@ -111,12 +111,12 @@ def _changes(top: Path, ours: PurePosixPath, theirs: tuple[PurePosixPath, ...], 
             yield any(file.is_relative_to(one) for one in theirs for file in files)
 
 
-def _within(top: Path, folder: Path) -> PurePosixPath | None:
+def within(top: Path, folder: Path) -> PurePosixPath | None:
     resolved = folder.resolve()
     return PurePosixPath(resolved.relative_to(top.resolve())) if resolved.is_relative_to(top.resolve()) else None
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=folder, check=False, capture_output=True, text=True)
     if done.returncode:
         raise ValueError(done.stderr.strip().partition("\n")[0])

@@ -21,6 +21,7 @@ from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
+import isthmus
 from isthmus.kernel import Pack, Platform, Value, decode, errors
 from isthmus.kernel.host import Release
 from isthmus.runtime.replay import recorded
@@ -59,6 +60,7 @@ class Observed:
     asked: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])  # (front end, point)
     said: Counter[tuple[str, str, bool]] = field(default_factory=Counter[tuple[str, str, bool]])  # by whom, an opinion
     options: dict[str, dict[str, set[str]]] = field(default_factory=dict[str, dict[str, set[str]]])
+    unread: frozenset[str] = frozenset()  # settings of front ends that no code names
 
     def sites(self, of: Files, kinds: Iterable[str] = ("condition", "body")) -> Iterator[tuple[int, Site]]:
         """Return the decisions in these files that a call came by."""
@@ -83,6 +85,7 @@ async def observe(
     release = platform.release
     shared, own = files(release)
     found = Observed(probes=Probes(), platform=shared, own=own, named=tuple(_named(shared, release.lines)))
+    found.unread = _unread(release, [*shared, *own])
     found.used.update(counted or {})  # parts are not counted as calls; those of recorded ones are added
     with observing([*shared, *own], found.probes):
         for code in release.lines:
@@ -174,6 +177,15 @@ def _sources(functions: Iterable[Any], package: str) -> set[Path]:
         inside = [one for name, one in list(sys.modules.items()) if name == package or name.startswith(f"{package}.")]
         found |= {Path(file) for one in inside if (file := one.__file__) is not None}
     return {file for file in found if file.suffix == ".py" and file.exists()}
+
+
+def _unread(release: Release, files: Iterable[Path]) -> frozenset[str]:
+    """Return settings of front ends that nothing reads: no code says their name, the platform's own included."""
+    keys = {key for line in release.lines.values() for node in line.nodes for key in node.settings}
+    for file in (*files, *Path(isthmus.__file__).parent.rglob("*.py")) if keys else ():
+        text = file.read_text()
+        keys -= {key for key in keys if f'"{key}"' in text or f"'{key}'" in text}
+    return frozenset(keys)
 
 
 def _named(files: Files, codes: Iterable[str]) -> Iterator[Named]:

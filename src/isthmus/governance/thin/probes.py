@@ -63,6 +63,17 @@ class Probes:
         return self.taken.setdefault(self.front_end, Counter())
 
 
+def untried(probes: Probes, front_end: str, file: Path, function: str) -> list[str]:
+    """Return the decisions of a function that a front end's calls never came by one way or the other."""
+    taken = probes.taken.get(front_end, Counter[Arm]())
+    found: list[str] = []
+    for number, site in enumerate(probes.sites):
+        if (site.file, site.function) == (file, function) and site.kind != "function":
+            arms = {True, False} if site.kind == "condition" else {True}
+            found += [site.text] * any(not taken[number, arm] for arm in arms - site.refuses)
+    return found
+
+
 @contextmanager
 def observing(files: Iterable[Path], probes: Probes) -> Generator[None]:
     """Observe the functions of these files that are loaded, until the block ends."""

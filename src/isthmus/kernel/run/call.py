@@ -57,7 +57,9 @@ class SagaPosition(Protocol):
 
 
 class StepTransaction(Protocol):
-    """The transaction of one step, which commits with its place in the saga's log."""
+    """The transaction of one step of a call, which commits with its place in the saga's log."""
+
+    of: Call
 
     def open(self) -> Stepping: ...
     async def commit(self, session: Stepping, events: Any, answer: Any) -> None: ...
@@ -145,10 +147,10 @@ class Call:
         """Return the run of a part, written into the trace of this call where it has one."""
         return answering if self.trace is None else tracing_part(self.trace, name, ask, answering)
 
-    async def keep_entry(self, session: Session, answer: Any, events: Sequence[EventRow]) -> None:
-        """Have the journal's entry of this command committed with what it did."""
+    async def keep_entries(self, session: Session, done: Sequence[tuple[Call, Any, Sequence[EventRow]]]) -> None:
+        """Have the journal's entries of commands committed with what they did."""
         if (journal := self.platform.journal) is not None:
-            await session.later(*journal.entries([(self, answer, events)]))
+            await session.later(*journal.entries(done))
 
     def randomness(self) -> random.Random:
         self.generator = self.generator or random.Random(self.id)

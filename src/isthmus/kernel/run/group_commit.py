@@ -132,8 +132,7 @@ class GroupCommit(Generic[A, R]):
         kept = [(call, answer) for call, answer in pairs if not isinstance(answer, Exception)]
         try:
             if kept:  # who was answered has written; a refusal and who goes alone have not
-                if (journal := calls[0].platform.journal) is not None:
-                    await session.later(*journal.entries([(call, answer, call.events) for call, answer in kept]))
+                await calls[0].keep_entries(session, [(call, answer, call.events) for call, answer in kept])
                 await session.commit([event for call, _ in kept for event in call.events], None)
         except Exception as error:
             return [error] * len(calls)  # nobody knows whether it was written: each has to ask again

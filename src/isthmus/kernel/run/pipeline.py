@@ -306,7 +306,7 @@ async def write_alone(call: Call) -> Answered:
         if call.step is not None:
             await call.step.commit(cast(Stepping, call.session), call.events, answer)
         else:
-            await call.keep_entry(call.session, answer, call.events)
+            await call.keep_entries(call.session, [(call, answer, call.events)])
             await cast(Writing, call.session).commit(call.events, answer_bytes)
         return answer, answer_bytes
     finally:
@@ -315,8 +315,10 @@ async def write_alone(call: Call) -> Answered:
 
 
 async def _written(call: Call) -> Any:
-    at = (call.plan.front_end, call.claim, call.parts)
+    at, of = (call.plan.front_end, call.claim, call.parts), call.step.of if call.step else call
     call.session = call.step.open() if call.step else await call.platform.store.write(*at)
+    if (journal := of.platform.journal) is not None and (watching := journal.watching(of)):
+        await call.session.later(*watching)
     answer = await call.answering()
     await call.react()
     return answer

@@ -67,13 +67,9 @@ class Log:
         self.is_known = claim is None and not call.is_taken_over
         self.call, self.events = call, list[Any]()  # of the flow, as far as this run has made its steps
         self._store, self._front_end = call.platform.store, call.plan.front_end
-        self._saga = Saga(
-            claim=claim or Claim(key=f"{OWN_KEY}{call.id}", capability=call.offered.capability.name, ask_hash=""),
-            is_kept=self.is_kept,
-            ask=encode(call.ask),
-            caller=encode(call.caller),
-            left_after_s=call.limit_ms / 1000 + LEFT_AFTER_S,
-        )
+        held = claim or Claim(key=f"{OWN_KEY}{call.id}", capability=call.offered.capability.name, ask_hash="")
+        ask, caller, after_s = encode(call.ask), encode(call.caller), call.limit_ms / 1000 + LEFT_AFTER_S
+        self._saga = Saga(claim=held, is_kept=self.is_kept, ask=ask, caller=caller, left_after_s=after_s)
 
     async def look(self) -> None:
         """Learn where the saga is, if that is not known. Raises _Elsewhere where it has begun."""
@@ -108,7 +104,7 @@ class Log:
         while self.ended is None and (self.is_kept or self.version or self.call.platform.journal):
             session = self.open()
             try:
-                await self.call.keep_entry(session, answer, self.events)
+                await self.call.keep_entries(session, [(self.call, answer, self.events)])
                 await session.end_saga([], ended if self.is_kept else None)
                 self.ended = ended
             except Superseded as moved:
@@ -134,10 +130,10 @@ class Log:
 class Step:
     """One step on its way: opens the saga's transaction, and commits its answer with what it did."""
 
-    __slots__ = ("_ends", "_log", "_place")
+    __slots__ = ("_ends", "_log", "_place", "of")
 
     def __init__(self, log: Log, place: str, ends: Ends | None) -> None:
-        self._log, self._place, self._ends = log, place, ends
+        self._log, self._place, self._ends, self.of = log, place, ends, log.call
 
     def open(self) -> Stepping:
         return self._log.open()
@@ -149,7 +145,7 @@ class Step:
             await self._log.write(session, events, {self._place: encode(answer)})
         else:
             ended = encode(last)
-            await self._log.call.keep_entry(session, last, [*self._log.events, *events])
+            await self._log.call.keep_entries(session, [(self._log.call, last, [*self._log.events, *events])])
             await session.end_saga(events, ended if self._log.is_kept else None)
             self._log.ended = ended
 

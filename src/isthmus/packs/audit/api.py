@@ -30,6 +30,18 @@ class Change(Value):
     left_out: str = ""  # SHA-256 of data that is too long for the log
 
 
+class ChangedRow(Value):
+    """A row that a command changed: the fields that differ, before and after; all that there was of one that went.
+
+    What is personal, or secret, stands there as its kind; a value that is too long as its SHA-256.
+    """
+
+    table: str
+    key: dict[str, Any] | None = None
+    before: dict[str, Any]
+    after: dict[str, Any] | None = None
+
+
 class Record(Value):
     """What an entry says. The JSON of this is what is hashed."""
 
@@ -49,6 +61,8 @@ class Record(Value):
     path: str = ""  # where in the ask the fault was
     ask: dict[str, Any] = {}
     changes: tuple[Change, ...] = ()
+    rows: tuple[ChangedRow, ...] = ()  # that were there and are otherwise now, or gone
+    rows_left_out: int = 0  # at least so many more
     answer: Any = None  # where no event says what changed
     left_out: str = ""  # SHA-256 of an ask or an answer that is too long for the log, or could not be read
     through: int = 0  # of a cut: the last number that went

@@ -13,6 +13,8 @@ from . import api
 PAGE: Final = 5_000  # entries read or moved at once: some 50 ms, and 15 MB where each is as long as it may be
 
 ADD: Final = "insert into audit.pending (front_end, content) values ($1, $2)"
+ADD_WITH_ROWS: Final = "select audit.add($1, $2)"
+WATCH: Final = "select isthmus.watch($1, $2)"
 # Entries of one front end, a line each: one statement for many takes PostgreSQL half the time of one for each.
 ADD_LINES: Final = "insert into audit.pending (front_end, content) select $1, string_to_table($2, E'\\n')"
 _ADD_MANY: Final = "insert into audit.pending (front_end, content) select * from unnest($1::text[], $2::text[])"
@@ -60,6 +62,7 @@ _CUT: Final = """
     update audit.entry set content = null where front_end = $1 and number <= $2 and content is not null"""
 _CUT_AT: Final = """
     select max(number) from audit.entry where front_end = $1 and sealed_at < $2 and content is not null"""
+_FORGET_ROWS: Final = "delete from isthmus.changed_row where at < now() - interval '1 day'"
 
 _FRONT_ENDS: Final = """
     with recursive found as (
@@ -165,6 +168,11 @@ async def front_ends(session: ports.Session) -> Sequence[Row]:
 async def last_before(session: ports.Session, front_end: str, at: Any) -> int | None:
     """Return the number of the last entry before a moment that still has its content."""
     return await session.fetch_value(_CUT_AT, front_end, at)
+
+
+async def forget_rows(session: ports.Session) -> None:
+    """Take away what was noted for flows that were given up; an entry takes what was noted for it."""
+    await session.execute(_FORGET_ROWS)
 
 
 async def cut(session: ports.Session, front_end: str, through: int) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 from isthmus.kernel import Effect, Meta, Value, capability, errors
 
 ROLES = ("owner", "operator", "support", "analyst", "auditor", "deployer")
+WAYS_IN = ("http", "mcp", "console", "cli", "job", "event")
 RULES = "policy.rules"  # the settings of a front end that hold its own policies
 CASES = "policy.cases"  # and what must come of them
 
@@ -113,6 +114,20 @@ class NoSuchAction(errors.NotFound):
     def __init__(self, *, action: str, near: str) -> None:
         super().__init__(
             f"no capability is called {action!r}{near}", remedy="name one that is plugged in", path="$.action"
+        )
+
+
+class NoSuchWayIn(errors.BadAsk):
+    """Nothing comes in this way, so a policy that asks about it would decide of nobody."""
+
+    slug = "policy.no-such-way-in"
+
+    def __init__(self, *, via: str) -> None:
+        super().__init__(
+            f"nothing comes in through {via!r}{errors.near(via, WAYS_IN)}",
+            remedy=f"say one of {', '.join(WAYS_IN)}",
+            path="$.via",
+            via=via,
         )
 
 

@@ -22,8 +22,8 @@ On = Annotated[str, typer.Option("--on", help="The front end.")]
 Roles = Annotated[list[str], typer.Option("--role", help="A role of the person; again for more.")]
 Person = Annotated[bool, typer.Option("--person", help="WHO is somebody of staff, with what they hold.")]
 Json = Annotated[bool, typer.Option("--json", help="Say it as JSON.")]
+Via = Annotated[str, typer.Option(help=f"Through what: {', '.join(api.WAYS_IN)}.")]
 About = Annotated[str, typer.Option(help="What the ask names, such as member/019d….")]
-Via = Annotated[str, typer.Option(help="Through what: http, mcp, console.")]
 
 
 def commands(opening: Opening) -> typer.Typer:
@@ -77,27 +77,37 @@ def _everybody() -> list[tuple[str, api.Who]]:
 
 
 async def _who(opened: Opened, name: str, roles: list[str], is_person: bool, on: str) -> api.Who:
-    """Return whom a question is about: somebody with these roles, or as they are here, or a client."""
-    if not is_person:
-        return api.Who(person=name, roles=tuple(roles)) if roles else api.Who(client=name)
+    """Return whom a question is about: somebody with these roles, or as they are here, or a client.
+
+    Raises NotFound for who is not here, and BadAsk for what is no name and no role.
+    """
     from .service import asked  # help waits for no service
 
+    if not is_person:
+        return asked.fitting(api.Who(person=name, roles=tuple(roles)) if roles else api.Who(client=name))
     found = await asked.held(opened.resource, on, name)
-    return api.Who(person=name, roles=(*found.roles, *roles), relations=found.relations)
+    return asked.fitting(api.Who(person=name, roles=(*found.roles, *roles), relations=found.relations))
+
+
+def _rules(opened: Opened, on: str, via: str) -> str:
+    """Return a front end's own policies. Raises NotPermitted where it is not here, NoSuchWayIn."""
+    if via not in api.WAYS_IN:
+        raise api.NoSuchWayIn(via=via)
+    return opened.platform.release.line(on).front_end.settings.get(api.RULES, "")
 
 
 async def _decided(
     opening: Opening, who: str, roles: list[str], is_person: bool, action: str, on: str, via: str, about: str
 ) -> api.Decision:
     async with opening() as opened:
-        meant, policies = await _who(opened, who, roles, is_person, on), _policies(opened)
-        things = await policies.things(on, about)
-        return policies.decide(meant, action, on, _rules(opened, on), via, things)
+        rules, policies = _rules(opened, on, via), _policies(opened)
+        meant = await _who(opened, who, roles, is_person, on)
+        return policies.decide(meant, action, on, rules, via, await policies.things(on, about))
 
 
 async def _principals(opening: Opening, action: str, on: str, via: str) -> list[str]:
     async with opening() as opened:
-        policies, rules = _policies(opened), _rules(opened, on)
+        policies, rules = _policies(opened), _rules(opened, on, via)
         roles = [name for name, who in _everybody() if policies.decide(who, action, on, rules, via).is_allowed]
         from .service import asked
 
@@ -106,7 +116,7 @@ async def _principals(opening: Opening, action: str, on: str, via: str) -> list[
 
 async def _allowed(opening: Opening, who: str, roles: list[str], is_person: bool, on: str, via: str) -> list[str]:
     async with opening() as opened:
-        policies, rules = _policies(opened), _rules(opened, on)
+        policies, rules = _policies(opened), _rules(opened, on, via)
         meant = await _who(opened, who, roles, is_person, on)
         used = sorted(opened.platform.release.line(on).permitted & policies.capabilities.keys())
         found = ((name, policies.decide(meant, name, on, rules, via)) for name in used)
@@ -119,7 +129,3 @@ def _within(found: api.Decision) -> str:
 
 def _policies(opened: Opened) -> Policies:
     return cast("Policies", opened.resource(ports.Guard))
-
-
-def _rules(opened: Opened, on: str) -> str:
-    return opened.platform.release.line(on).front_end.settings.get(api.RULES, "")

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import asyncpg
 
@@ -239,10 +239,18 @@ async def _holding(session: ports.Session, code: str) -> Rollout | None:
 
 
 async def _append(session: ports.Session, row: Sequence[object], by: Doer) -> Rollout:
+    before = _read(await session.fetch_row(_CURRENT, row[0]))
     made = _read(await session.fetch_row(_APPEND, *row))
     if made is None:
         raise errors.Fault("a row that was written is not there", remedy="look at the database's log")
-    said = {"version": made.stable, "staged": made.staged, "percent": made.percent, "reason": made.reason}
+    said: dict[str, Any] = {
+        "version": made.stable,
+        "staged": made.staged,
+        "percent": made.percent,
+        "reason": made.reason,
+    }
+    if before is not None:
+        said["before"] = {"version": before.stable, "staged": before.staged, "percent": before.percent}
     if made.signing_key:
         said |= {"key": made.signing_key, "made_by": made.made_by, "approved_by": made.approved_by}
     await by.note(session, f"deploy.{made.kind}", said)

@@ -31,19 +31,23 @@ SLOTS: Final = 2  # calls of one subscription at once in one process
 POLL_S: Final = 1.0
 CLIENT: Final = "subscription"
 
-# The first of each subject that is due; a later one of the same subject waits for it, in whatever state of retry.
+# What went well is gone, and the first of each subject that is due is taken, in one statement; a later one of the same
+# subject waits for it, in whatever state of retry. A statement does not see what it has deleted itself as gone.
 _TAKE: Final = """
-    with due as (
+    with done as (
+        delete from runtime.delivery where id = any($6::bigint[]) and held_by = $1 returning id
+    ), due as (
         select taken.id
         from unnest($2::text[], $3::text[], $4::int[]) as free (front_end, capability, slots)
         cross join lateral (
             select id from runtime.delivery d
             where d.front_end = free.front_end and d.capability = free.capability and d.state = 'waiting'
-              and d.due_at <= now() and d.held_until < now()
+              and d.due_at <= now() and d.held_until < now() and d.id not in (select id from done)
               and not exists (
                   select from runtime.delivery earlier
                   where earlier.front_end = d.front_end and earlier.capability = d.capability
-                    and earlier.subject = d.subject and earlier.state = 'waiting' and earlier.id < d.id)
+                    and earlier.subject = d.subject and earlier.state = 'waiting' and earlier.id < d.id
+                    and earlier.id not in (select id from done))
             order by d.id limit free.slots for update skip locked) taken
     )
     update runtime.delivery d set held_by = $1, held_until = now() + make_interval(secs => $5), attempts = attempts + 1
@@ -51,7 +55,6 @@ _TAKE: Final = """
     returning d.id, d.front_end, d.capability, d.event_id, d.event_type, d.ask, d.attempts"""
 _RENEW: Final = """
     update runtime.delivery set held_until = now() + make_interval(secs => $2) where held_by = $1 and id = any($3)"""
-_DONE: Final = "delete from runtime.delivery where id = any($1) and held_by = $2"
 _FAILED: Final = """
     update runtime.delivery
     set state = case when $4 then 'dead' else 'waiting' end, due_at = now() + make_interval(secs => $3),
@@ -117,7 +120,7 @@ class DurableCalls:
                 task.cancel()
 
     async def _exchange(self) -> Sequence[ports.Row]:
-        """Write down what came of calls and take the next ones, in one transaction."""
+        """Write down what came of calls and take the next ones, in one transaction; mostly in one statement."""
         ended = tuple(self._ended)
         written = {row["id"] for row, _ in ended}
         taken = Counter(key for row_id, key in self._running.items() if row_id not in written)
@@ -128,24 +131,25 @@ class DurableCalls:
         ]
         rows: Sequence[ports.Row] = ()
         if ended or free:
-            opened = self._database.platform_transaction() if ended else self._database.platform()
+            done = [row["id"] for row, error in ended if error is None]
+            columns = [list(column) for column in zip(*free, strict=True)] or [[], [], []]
+            has_more = any(error is not None or _is_job(row) for row, error in ended)
+            opened = self._database.platform_transaction() if has_more else self._database.platform()
             async with self._changing, opened as session:
-                if ended:
+                if has_more:
                     await self._write_down(session, ended)
-                if free:
-                    columns = map(list, zip(*free, strict=True))
-                    rows = tuple(await session.fetch(_TAKE, self._holder, *columns, self._lease_s))
+                rows = tuple(await session.fetch(_TAKE, self._holder, *columns, self._lease_s, done))
         del self._ended[: len(ended)]
         for row_id in written:
             del self._running[row_id]
         return rows
 
     async def _write_down(self, session: ports.Session, ended: Sequence[Ended]) -> None:
-        await session.execute(_DONE, [row["id"] for row, error in ended if error is None], self._holder)
+        """Write down what failed, and what jobs came to."""
         for row, error in ended:
             if error is not None:
                 await self._failed(session, row, error)
-        runs = {_job(row): error for row, error in ended if row["event_id"].startswith(timers.PREFIX)}
+        runs = {_job(row): error for row, error in ended if _is_job(row)}
         for front_end, job in sorted(runs):  # in one order, so that no two servers wait for each other
             await timers.note_run(session, front_end, job, runs[front_end, job])
 
@@ -181,6 +185,11 @@ class DurableCalls:
                 with suppress(errors.IsthmusError):
                     async with self._changing, self._database.platform() as session:
                         await session.execute(_RENEW, self._holder, self._lease_s, list(self._running))
+
+
+def _is_job(row: ports.Row) -> bool:
+    event_id: str = row["event_id"]
+    return event_id.startswith(timers.PREFIX)
 
 
 def _job(row: ports.Row) -> tuple[str, str]:

@@ -31,14 +31,19 @@ POINTS_MAX = 12  # of a pack, as the registry has it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What is written: of the platform, which changes no result, and of the front end, which is what it is for."""
+    """What is written: of the platform, which changes no result, and of the front end, which is what it is for.
+
+    gone: files that go. tests: files that have to pass afterwards. notes: what else a reviewer is to know.
+    """
 
     name: str
     title: str
     platform: Mapping[Path, str]
     front_end: Mapping[Path, str]
     folders: tuple[Path, ...]  # of packs and the front end that it begins with
-    files: tuple[Path, ...] = ()
+    gone: tuple[Path, ...] = ()
+    tests: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def seam(answer: Answer, code: str, folder: Path, packs: Mapping[str, Pack], root: Path) -> Change:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,11 @@ class Tree:
         for path, text in files.items():
             self.here(path).parent.mkdir(parents=True, exist_ok=True)
             self.here(path).write_text(text)
+
+    def remove(self, files: Iterable[Path]) -> None:
+        """Remove files, named as in the original."""
+        for path in files:
+            self.here(path).unlink()
 
     def commit(self, message: str) -> None:
         """Commit all that differs."""

@@ -20,6 +20,7 @@ from .. import api, storage
 from ..rules import chain
 from ..rules.masks import masked
 from .entries import page_of
+from .rows import Rows
 
 # In bytes. What is longer is kept as its SHA-256: orders of many lines would make the log longer than all their rows.
 ASK_MAX: Final = 8_192
@@ -71,14 +72,29 @@ class Journal:
     def __init__(self, database: Database, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._database = database
         self._clock = clock
+        self._rows: Rows | None = None
         self._waiting: list[tuple[Written, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
+
+    def watching(self, call: Call) -> tuple[str, str, str] | tuple[()]:
+        """Return the statement by which the rows that a command changes are noted; none for what is not watched."""
+        rows = self._rows_of(call)
+        return (storage.WATCH, _noted_for(call), rows.masks(call.plan.line.front_end)) if rows.is_watched(call) else ()
+
+    def _rows_of(self, call: Call) -> Rows:
+        if self._rows is None or self._rows.release is not call.platform.release:
+            self._rows = Rows(call.platform.release)
+        return self._rows
 
     def entries(self, done: Sequence[Done]) -> tuple[str, str, str]:
         """Return the statement that writes the entries of accepted commands of one front end."""
         front_end = done[0][0].plan.front_end
         if len(done) == 1:
-            return storage.ADD, front_end, self._accepted(*done[0]).decode()
+            call, content = done[0][0], self._accepted(*done[0]).decode()
+            is_watched = self._rows_of(call).is_watched(call)
+            return (
+                (storage.ADD_WITH_ROWS, content, _noted_for(call)) if is_watched else (storage.ADD, front_end, content)
+            )
         return storage.ADD_LINES, front_end, chain.lines(self._accepted(*one) for one in done)
 
     def _accepted(self, call: Call, answer: Any, events: Sequence[ports.EventRow]) -> bytes:
@@ -155,6 +171,11 @@ class Journal:
         except Exception as error:
             return error
         return None
+
+
+def _noted_for(call: Call) -> str:
+    """Return what rows of a call are noted under: a flow that begins again has another id behind its own."""
+    return call.id.partition("/")[0]
 
 
 def journal_at(place: Place) -> Journal:

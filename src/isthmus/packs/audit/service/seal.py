@@ -96,10 +96,9 @@ class Sealer:
 
     async def cut_old(self) -> None:
         """Take the content of entries that are older than their front end keeps them; that is an entry itself."""
-        if not self._kept_days:
-            return
         async with self._database.platform() as session:
-            codes = [row["front_end"] for row in await storage.front_ends(session)]
+            await storage.forget_rows(session)
+            codes = [row["front_end"] for row in await storage.front_ends(session)] if self._kept_days else []
         for code in codes:
             days = self._kept_days.get(code, self._kept_days.get("*", 0))
             if days > 0:

@@ -183,19 +183,18 @@ class Staff:
 
     async def give(self, name: str, one: api.RoleAt, by: Caller) -> None:
         """Give somebody a role at a front end, or `*`. It counts from their next page or call on."""
-        async with self.act(by, "people.give-role", name=name, roles=_said((one,))) as (session, _):
+        async with self.act(by, "people.give-role", name=name, roles=_said((one,))) as (session, said):
             check_may_give(one, by)
-            row = await found_person(session, name)
-            await storage.give_role(
-                session, row["person_id"], api.RoleAt(role=rules.role_of(one.role), front_end=one.front_end), who(by)
-            )
+            given = api.RoleAt(role=rules.role_of(one.role), front_end=one.front_end)
+            async with _changing(session, said, name) as row:
+                await storage.give_role(session, row["person_id"], given, who(by))
 
     async def take(self, name: str, one: api.RoleAt, by: Caller) -> None:
         """Take a role away. Raises LastAdministrator."""
-        async with self.act(by, "people.take-role", name=name, roles=_said((one,))) as (session, _):
+        async with self.act(by, "people.take-role", name=name, roles=_said((one,))) as (session, said):
             check_may_give(one, by)
-            row = await found_person(session, name)
-            await storage.take_role(session, row["person_id"], one)
+            async with _changing(session, said, name) as row:
+                await storage.take_role(session, row["person_id"], one)
 
     async def sign_out(self, name: str, by: Caller, *, session_id: int = 0, but: str = "") -> int:
         """End sign-ins of somebody, one or all; every server knows it at once. Returns how many ended.
@@ -208,8 +207,8 @@ class Staff:
 
     async def disable(self, name: str, by: Caller, *, is_back: bool = False) -> None:
         """Let somebody in no more, and sign them out; is_back: let them in again. Raises LastAdministrator."""
-        async with self.act(by, "people.enable" if is_back else "people.disable", name=name) as (session, _):
-            row = await found_person(session, name)
+        act = "people.enable" if is_back else "people.disable"
+        async with self.act(by, act, name=name) as (session, said), _changing(session, said, name) as row:
             for one in storage.roles_of(row):
                 check_may_give(one, by)
             back = "active" if row["password"] else "invited"
@@ -268,6 +267,19 @@ class Staff:
         if (journal := self._journal()) is not None:
             statement, *arguments = journal.act(name, by, said, outcome)
             await session.execute(statement, *arguments)
+
+
+@asynccontextmanager
+async def _changing(session: ports.Session, said: dict[str, Any], name: str) -> AsyncGenerator[ports.Row]:
+    """Give somebody's row, and have the entry say what they were before and are after. Raises NoSuchPerson."""
+
+    def standing(row: ports.Row) -> dict[str, Any]:
+        return {"state": row["state"], "roles": _said(storage.roles_of(row))}
+
+    row = await found_person(session, name)
+    said["before"] = standing(row)
+    yield row
+    said["after"] = standing(await found_person(session, name))
 
 
 async def found_person(session: ports.Session, name: str) -> ports.Row:

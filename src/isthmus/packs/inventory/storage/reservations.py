@@ -38,7 +38,8 @@ _STOCKS: Final = f"""
 _LOCK_STOCKS: Final = f"{_STOCKS} for no key update of s"
 _TERMS: Final = "select * from inventory.terms($1, $2, $3, $4)"
 
-_HELD: Final = ("reference", "line", "sku", "location", "quantity", "back_ordered")
+_HELD_LINE: Final = ("line", "sku", "location", "quantity", "back_ordered")
+_HELD: Final = ("reference", *_HELD_LINE)
 
 _KNOWN: Final = "select reference from inventory.reservation where front_end = $1 and reference = any ($2::text[])"
 
@@ -213,8 +214,14 @@ async def extend(session: ports.Session, front_end: str, holding: Holding) -> No
 
 async def hold_new(session: ports.Session, front_end: str, holding: Holding) -> None:
     """Write a reservation under a reference that is known to be new; goes along with what is sent next."""
-    lent, rows = _rows_of(front_end, [holding])
-    await session.later(changes_sql.HOLD_NEW_LENT if lent else changes_sql.HOLD_NEW, front_end, *rows)
+    made = holding.reservation
+    if rules.lending(made.allocations):
+        await session.later(changes_sql.HOLD_NEW_LENT, front_end, *_rows_of(front_end, [holding])[1])
+        return
+    lines = encode([{name: getattr(one, name) for name in _HELD_LINE} for one in made.allocations])
+    changes = change_columns(rules.held_changes(made.allocations))
+    more = (made.expires_at, holding.at, holding.by)
+    await session.later(changes_sql.HOLD_NEW, front_end, made.reference, lines, holding.asked, *changes, *more)
 
 
 def _rows_of(front_end: str, holdings: Sequence[Holding]) -> tuple[rules.Lending, tuple[object, ...]]:

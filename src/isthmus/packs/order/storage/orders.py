@@ -15,47 +15,52 @@ from isthmus.values import Address, Applied, composed, money
 
 from .. import api
 
-_ADD_LINES = """insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location,
+ADD_LINES = """insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location,
     tax_category, list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, attributes,
     taxed, shipped, commission_minor)
 select $1, given.*
-from json_to_recordset({lines})
+from json_to_recordset($2)
     as given (order_id uuid, line int, sku text, title text, quantity int, unit text, seller text, location text,
         tax_category text, list_amount bigint, amount bigint, discount bigint, tax bigint, total bigint,
         is_returnable boolean, applied jsonb, attributes jsonb, taxed jsonb, shipped int, commission bigint)"""
-ADD_LINES = _ADD_LINES.format(lines="$2")
 
 # One statement for a whole group, if it is new: its orders, lines, discounts with their shares, and the first entry of
 # each history. Rows come as JSON: for PostgreSQL and for Python it is less work than an array for each column.
-_PLACE = f"""
+_PLACING = """
 with part as materialized (
     select * from json_to_recordset($16)
         as given (order_id uuid, number bigint, key text, lines json, delivery_fee bigint, delivery_tax bigint,
-            total bigint)
-    where not exists (select from "order".orders where front_end = $1 and group_id = $2)
+            total bigint){is_new}
 ), placed as (
     insert into "order".orders (front_end, order_id, group_id, number, state, part, member_id, contact_email, address,
         order_kind, channel, box, plan, currency, line_count, delivery_fee_minor, delivery_method, total_minor,
         coupons, placed_at, pay_before, attributes, supplements, delivery_tax_minor, delivery_taxed)
     select $1, order_id, $2, number, $3::text, key, $4, $5, $6, $7, $8, $9, $10, $11, json_array_length(lines),
-        delivery_fee, $12, total, $13, $14::timestamptz, $15, $21, $22, delivery_tax, $23 from part
+        delivery_fee, $12, total, $13, $14::timestamptz, $15, $19, $20, delivery_tax, $21 from part
 ), told as (
     insert into "order".history (front_end, order_id, at, by, what, note)
     select $1, order_id, $14::timestamptz, $17, $3::text, '' from part
-), taken_off as (
+){with_discounts}
+{add_lines}"""
+_WITH_DISCOUNTS = """, taken_off as (
     insert into "order".discount (front_end, group_id, discount, promotion, coupon, reason, target, amount_minor)
     select $1, $2, place - 1, promotion, coalesce(coupon, ''), reason, target, (amount ->> 'minor')::bigint
-    from rows from (json_to_recordset($19) as (promotion text, coupon text, reason text, target text, amount json))
+    from rows from (json_to_recordset($22) as (promotion text, coupon text, reason text, target text, amount json))
         with ordinality as given (promotion, coupon, reason, target, amount, place)
     where exists (select from part)
 ), shared as (
     insert into "order".discount_share (front_end, group_id, discount, order_id, line, minor)
-    select $1, $2, given.* from json_to_recordset($20) as given (discount int, order_id uuid, line int, minor bigint)
+    select $1, $2, given.* from json_to_recordset($23) as given (discount int, order_id uuid, line int, minor bigint)
     join part using (order_id)
+)"""
+_PLACED_LINES = ADD_LINES.replace("$2", "$18")
+_PLACE = _PLACING.format(
+    is_new=' where not exists (select from "order".orders where front_end = $1 and group_id = $2)',
+    with_discounts=_WITH_DISCOUNTS,
+    add_lines=f"{_PLACED_LINES} where exists (select from part)",
 )
-{_ADD_LINES.format(lines="$18")}
-where exists (select from part)
-"""
+# What is known to be new, and at its full price, as most orders are: an index keeps it from being there twice.
+_PLACE_NEW = _PLACING.format(is_new="", with_discounts="", add_lines=_PLACED_LINES)
 _AS_THEY_ARE = (
     "sku", "title", "quantity", "unit", "seller", "location", "tax_category", "is_returnable", "applied", "attributes",
     "taxed",
@@ -201,12 +206,14 @@ async def place(
         encode(parts),
         facts["by"],
         encode(lines),
-        encode(ask.discounts),
-        encode(_shares(ask.discounts, parts)),
         encode(ask.attributes),
         ask.supplements,
         None if ask.delivery_taxed is None else encode(ask.delivery_taxed),
     )
+    if is_new and not ask.discounts:
+        await session.later(_PLACE_NEW, *row)
+        return True
+    row += encode(ask.discounts), encode(_shares(ask.discounts, parts))
     if is_new:
         await session.later(_PLACE, *row)
         return True

@@ -26,9 +26,9 @@ with opened as (
 )
 select count(*) from opened
 """
-_OPEN_NEW = _OPEN.replace(
-    "select count(*) from opened", "select isthmus.expect(exists (select from opened), 'payment_is_new')"
-)
+_OPEN_RECEIVED = _OPEN.replace("on conflict (front_end, reference) do nothing", "")
+_OPEN_NEW = """insert into payment.payment (front_end, payment_id, reference, currency, amount_minor, state, opened_at)
+values ($1, $2, $3, $4, $5, 'open', $6)"""
 _COLUMNS = """payment_id, reference, currency, amount_minor, authorised_minor, captured_minor, refunded_minor,
     withheld_minor, state, method, provider, authorisation"""
 _LOCK = f"select {_COLUMNS} from payment.payment where front_end = $1 and payment_id = $2 for update"
@@ -185,10 +185,10 @@ async def open_payment(
     """
     (payment_id, leg_id), amount, received_as = ids, ask.amount, ask.received_as or ""
     row = (front_end, payment_id, ask.reference, amount.currency, amount.minor, received_as, now, leg_id)
-    if is_new:
-        await session.later(_OPEN_NEW, *row)
-        return True
-    return bool(await session.fetch_value(_OPEN, *row))
+    if not is_new:
+        return bool(await session.fetch_value(_OPEN, *row))
+    await (session.later(_OPEN_RECEIVED, *row) if received_as else session.later(_OPEN_NEW, *row[:5], now))
+    return True
 
 
 async def by_references(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from isthmus.kernel import Context, errors, implements, ports
+from isthmus.kernel import Context, decode, encode, errors, implements, ports
 from isthmus.manifest.parts import Relations
 from isthmus.manifest.sign_in import SignIn
 
@@ -68,6 +68,15 @@ async def held(made: Made, front_end: str, person: str) -> api.Who:
     return api.Who(
         person=person, roles=found.roles_at(front_end), relations=tuple(found.relations.get(front_end, ()))
     )  # fmt: skip
+
+
+def fitting(who: api.Who) -> api.Who:
+    """Return whom a question is about. Raises BadAsk for what is no name and no role."""
+    if not (who.person or who.client):
+        raise errors.BadAsk(
+            "nobody is named", remedy="name a client, or somebody with --role or --person", path="$.who"
+        )
+    return decode(encode(who), api.Who)
 
 
 def _relations(made: Made) -> Relations | None:

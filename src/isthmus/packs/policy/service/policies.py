@@ -24,6 +24,8 @@ from . import naming
 if TYPE_CHECKING:
     from isthmus.store import Database
 
+Uid = dict[str, str]
+
 _CEDAR: Final = cast(Any, cedarpy)  # its functions take dictionaries of anything
 
 DECIDED_MAX: Final = 50_000  # decisions remembered at once: then all are forgotten; 20 MB
@@ -243,7 +245,8 @@ def front_end_problems(front_end: FrontEnd, packs: Sequence[Pack]) -> Iterator[s
         return
     called = (one for pack in packs for one in pack.capabilities().values())
     known = [*called, *ACTIONS, *front_end.capabilities]
-    problems = [*_problems([(front_end.code, rules)], schema_of(known, kinds_of(packs), named_by(packs)))]
+    found = _problems([(front_end.code, rules)], schema_of(known, kinds_of(packs), named_by(packs)))
+    problems = [f"{api.RULES} of {problem}" for problem in found]
     policies = Policies(packs, [(DEFAULT.stem, DEFAULT.read_text())])
     yield from problems or policies.case_problems(front_end.code, cases, front_end.code, rules)
 
@@ -271,9 +274,7 @@ def _asked(
     part = thing or (Thing(kind, name) if relation else None)
     resource, known = _resource(front_end, part, held.blank)
     uid, entities = _principal(who, front_end, relation)
-    request = {
-        "principal": uid, "action": f"Action::{json.dumps(action)}", "resource": resource, "context": {"via": via},
-    }  # fmt: skip
+    request = {"principal": uid, "action": _uid("Action", action), "resource": resource, "context": {"via": via}}
     found = _CEDAR.is_authorized(request, held.parsed, [*entities, *known], held.schema)
     failed = tuple(found.diagnostics.errors)
     names = tuple(held.names.get(one, one) for one in found.diagnostics.reasons)
@@ -286,37 +287,41 @@ def _parsed(schema: str) -> cedarpy.Schema:
 
 def _resource(
     front_end: str, part: Thing | None, blank: Mapping[str, Mapping[str, Any]]
-) -> tuple[str, list[dict[str, Any]]]:
+) -> tuple[Uid, list[dict[str, Any]]]:
     if part is None:
-        return f"FrontEnd::{json.dumps(front_end)}", []
+        return _uid("FrontEnd", front_end), []
     kind, name = entity_of(part.kind), f"{front_end}/{part.name}"
     entity = {**_entity(kind, name, ("FrontEnd", front_end)), "attrs": {**blank.get(part.kind, {}), **part.known}}
-    return f"{kind}::{json.dumps(name)}", [entity, _entity("FrontEnd", front_end)]
+    return _uid(kind, name), [entity, _entity("FrontEnd", front_end)]
 
 
-def _principal(who: api.Who, front_end: str, relation: str) -> tuple[str, list[dict[str, Any]]]:
+def _principal(who: api.Who, front_end: str, relation: str) -> tuple[Uid, list[dict[str, Any]]]:
     """Return who asks, and above them their roles and their relations to what is asked about, in the roles they give.
 
     Of a whole front end those count that are of all of it; of a part the one of that part, beside their roles.
     """
     if who.is_platform:
-        return 'Platform::"platform"', [_entity("Platform", "platform")]
+        return _uid("Platform", "platform"), [_entity("Platform", "platform")]
     held = [one for one in who.relations if one == relation or (not relation and _kind(one) == FRONT_END)]
     given = [one.partition(" ")[0] for one in held]
     known = [_entity("Role", role) for role in dict.fromkeys((*who.roles, *given))]
     known += [_entity("Relation", one, ("Role", role)) for one, role in zip(held, given, strict=True)]
     if who.person:
         above = [*(("Role", role) for role in who.roles), *(("Relation", one) for one in held)]
-        return f"Person::{json.dumps(who.person)}", [_entity("Person", who.person, *above), *known]
-    roles = [{"type": "Role", "id": role} for role in who.roles]
+        return _uid("Person", who.person), [_entity("Person", who.person, *above), *known]
+    roles = [_uid("Role", role) for role in who.roles]
     name = f"{front_end}/{who.client}"
     attrs = {"name": who.client, "front_end": {"__entity": {"type": "FrontEnd", "id": front_end}}}
-    return f"Client::{json.dumps(name)}", [{**_entity("Client", name), "attrs": attrs, "parents": roles}, *known]
+    return _uid("Client", name), [{**_entity("Client", name), "attrs": attrs, "parents": roles}, *known]
 
 
 def _entity(kind: str, name: str, *above: tuple[str, str]) -> dict[str, Any]:
-    parents = [{"type": of, "id": parent} for of, parent in above]
-    return {"uid": {"type": kind, "id": name}, "attrs": {}, "parents": parents}
+    return {"uid": _uid(kind, name), "attrs": {}, "parents": [_uid(of, parent) for of, parent in above]}
+
+
+def _uid(kind: str, name: str) -> Uid:
+    """Name an entity as it is: written out, Cedar would read it, with escapes of its own for quotes and letters."""
+    return {"type": kind, "id": name}
 
 
 def _reason(found: api.Decision) -> str:
