@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 import asyncpg
 import psutil
@@ -62,19 +63,16 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 @asynccontextmanager
 async def database(name: str) -> AsyncGenerator[str]:
-    """Give a new, empty database on an embedded PostgreSQL with the settings that ship, and nothing of one before.
-
-    Heads that were published of another database would have each of this one's refused, twice a second.
-    """
-    for left in (".isthmus/lake", ".isthmus/audit", "data/audit"):
-        shutil.rmtree(FOLDER / left, ignore_errors=True)
+    """Give a new, empty database on an embedded PostgreSQL with the settings that ship, and nothing of one before."""
+    url = embedded.database_url(FOLDER, f"bench_{name}")
+    shutil.rmtree(place(url), ignore_errors=True)
     server = await asyncio.to_thread(embedded.start, FOLDER)
     admin = await asyncpg.connect(embedded.database_url(FOLDER, "postgres"))
     try:
         await admin.execute(f"drop database if exists bench_{name} with (force)")
         await admin.execute(f"create database bench_{name}")
         await admin.execute("checkpoint")
-        yield embedded.database_url(FOLDER, f"bench_{name}")
+        yield url
     finally:
         await admin.execute(f"drop database if exists bench_{name} with (force)")
         await admin.close()
@@ -95,8 +93,18 @@ async def another_database(name: str) -> AsyncGenerator[tuple[Path, str]]:
         await admin.close()
 
 
+def place(url: str) -> Path:
+    """Return the folder of what serves a database.
+
+    Each has its own: heads that were published of another database would have each of this one's refused, twice a
+    second, and who opens a second database must not take the first one's key away.
+    """
+    return FOLDER / "served" / urlsplit(url).path.removeprefix("/")
+
+
 def config(url: str) -> Config:
-    return Config(root=FOLDER, data=FOLDER / "data", front_ends=FOLDER / "front_ends", database_url=url)
+    root = place(url)
+    return Config(root=root, data=root / "data", front_ends=root / "front_ends", database_url=url)
 
 
 @asynccontextmanager
@@ -156,7 +164,7 @@ async def serving(
     url: str, source: str = "", leave_out: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> AsyncGenerator[Server]:
     """Give a server process on a database, with a front end of that source, without some packs; gone at the end."""
-    root = FOLDER / f"without-{'-'.join(leave_out)}" if leave_out else FOLDER
+    root = place(url)
     folder = root / "front_ends" / FRONT_END
     folder.mkdir(parents=True, exist_ok=True)
     uses = tuple(one for one in USES if one.removesuffix(".*") not in leave_out)

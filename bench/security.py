@@ -25,7 +25,7 @@ from bench._clock import Clock, Spent
 from bench.orders import CLIENTS, GOODS, LINES, UNITS, Buying, _over_http
 from bench.paid import Meter, Took
 from isthmus.flows.checkout import api as checkout
-from isthmus.packs.audit.service.publish import HeadsFile
+from isthmus.packs.audit.service.publish import HeadsFile, read_lines
 from isthmus.packs.audit.service.seal import Sealer
 from isthmus.packs.identity.service.passwords import Passwords
 from isthmus.packs.policy.service.policies import DEFAULT, Policies
@@ -44,6 +44,8 @@ _ENTRIES = """
         'front_end', 'north', 'capability', 'checkout.place-order', 'outcome', 'done', 'client', 'bench',
         'ask', json_build_object('said', repeat('x', $3::int)))::text
     from generate_series(1, $1::int) as n"""
+_SEALED = "select max(size) from audit.head where not exists (select from audit.pending)"
+SEALED_WITHIN_S = 10
 CHECKS = 20_000
 SIGN_INS = 20
 TOKENS = 20  # of each client in a round
@@ -144,13 +146,22 @@ async def _risk(rounds: int) -> list[Row]:
 async def _side_by_side(rounds: int, wanted: Sequence[tuple[str, tuple[str, ...], bool]]) -> list[list[Took]]:
     """Return what turns of two servers took; each: its database, what it leaves out, whether its orders are judged."""
     async with AsyncExitStack() as stack:
-        sides: list[tuple[Meter, list[Buying]]] = []
+        served: list[tuple[str, str, shop.Server]] = []
+        audited: list[str] = []
         for name, leave_out, is_judged in wanted:
             url = await stack.enter_async_context(shop.database(name))
             key = await shop.stocked(url, GOODS, UNITS)
             if is_judged:
                 await _judge(url)
-            server = await stack.enter_async_context(shop.serving(url, leave_out=leave_out))
+            if "audit" not in leave_out:
+                audited.append(url)
+            served.append((url, key, await stack.enter_async_context(shop.serving(url, leave_out=leave_out))))
+        sides: list[tuple[Meter, list[Buying]]] = []
+        for (
+            url,
+            key,
+            server,
+        ) in served:  # once all are there: a server hangs up on who is silent while others are filled
             buyers = [await shop.Buyer.connect(server.port, key) for _ in range(CLIENTS)]
             for buyer in buyers:
                 stack.callback(buyer.close)
@@ -159,7 +170,25 @@ async def _side_by_side(rounds: int, wanted: Sequence[tuple[str, tuple[str, ...]
             sides.append((meter, _over_http(buyers)))
             await meter.turn(sides[-1][1])  # statements are prepared, caches are warm
             await shop.analyse(url)
-        return [[await meter.turn(buying) for meter, buying in sides] for _ in range(rounds * TURNS)]
+        found = [[await meter.turn(buying) for meter, buying in sides] for _ in range(rounds * TURNS)]
+        for url in audited:
+            await _check_sealed(url)
+        return found
+
+
+async def _check_sealed(url: str) -> None:
+    """Raise AssertionError where a server does not seal and publish what was bought: its figures would say nothing."""
+    heads = shop.place(url) / ".isthmus" / "audit" / "heads.jsonl"
+    connection = await asyncpg.connect(url)
+    try:
+        for _ in range(10 * SEALED_WITHIN_S):
+            sealed = await connection.fetchval(_SEALED)
+            if sealed and heads.is_file() and [line.size for line in read_lines(heads)][-1:] == [sealed]:
+                return
+            await asyncio.sleep(0.1)
+    finally:
+        await connection.close()
+    raise AssertionError(f"entries of {url} are not sealed and published within {SEALED_WITHIN_S} s")
 
 
 async def _judge(url: str) -> None:
