@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,8 @@ def test_the_help_of_a_company_with_packs_of_its_own_imports_none_of_its_packs()
     assert [name for name in said["modules"] if name in (*HEAVY, *OWN) or ".packs." in name] == []
 
 
-def helped(company: Path, only: Sequence[str] = ()) -> dict[str, Any]:
+@functools.cache
+def helped(company: Path, only: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return which pages of help a process showed in a company's folder, and the modules that it has imported then."""
     environment = {**os.environ, "ISTHMUS_CONFIG": str(company / "isthmus.toml")}
     command = [sys.executable, "-c", EVERY_HELP, *only]

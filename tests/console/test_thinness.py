@@ -46,12 +46,12 @@ async def test_whoever_pays_sees_the_index_its_terms_and_what_to_do_next(page: P
     await page.get_by_role("link", name="in packs that came with a release").click()
     findings = page.get_by_role("region", name="Findings")
     point = findings.get_by_role("row").filter(has_text="extension point catalog.choose-substitute has no answer")
-    await expect(point).to_contain_text("give it a date")
+    await expect(point).to_contain_text("is not changed here")
     await page.get_by_role("link", name="lift", exact=False).first.click()
     await expect(page.get_by_role("link", name="lift", exact=False).first).to_have_attribute("aria-current", "true")
     await page.goto(f"{served.address}/thinness?language=zh&verdict=elsewhere")
     await expect(page.get_by_role("main")).to_contain_text("catalog.choose-substitute")
-    for english in ("has no answer", "give it a date", "serve one front end alone"):
+    for english in ("has no answer", "is not changed here", "serve one front end alone"):
         await expect(page.get_by_role("main")).not_to_contain_text(english)
 
 

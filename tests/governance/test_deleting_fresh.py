@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from .fresh import Fresh
 
 ANSWERS = '''
 
@@ -86,64 +86,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-class Fresh:
-    """A company that has just been made, with a pack and three front ends."""
-
-    def __init__(self, above: Path, url: str) -> None:
-        self.folder = above / "acme"
-        self.pack = self.folder / "acme" / "packs" / "till"
-        self._above = above
-        self._environment = {**os.environ, "ISTHMUS_DATABASE_URL": url, "PYTHONPATH": str(self.folder)}
-        self.isthmus("new", "platform", "acme", at=above)
-        self.isthmus("new", "pack", "till")
-        for code in ("north", "south", "west"):
-            self.isthmus("new", "front-end", code)
-            self.edit(self.manifest(code), '"tax.*",', '"tax.*",\n        "till.*",')
-        self.edit(self.folder / "isthmus.toml", "[server]", "[record]\nshare = 1.0\n\n[server]")
-
-    def manifest(self, code: str) -> Path:
-        return self.folder / "front_ends" / code / "front_end.py"
-
-    def edit(self, path: Path, was: str, now: str) -> None:
-        text = path.read_text()
-        assert was in text
-        path.write_text(text.replace(was, now))
-
-    def append(self, path: Path, text: str) -> None:
-        path.write_text(path.read_text() + text)
-
-    def begin(self, record: str) -> None:
-        """Commit what there is, and record calls."""
-        self.run("git", "init", "-q")
-        self.run("git", "add", ".")
-        self.run("git", "-c", "user.name=a", "-c", "user.email=a@localhost", "commit", "-qm", "Begin")
-        (self._above / "record.py").write_text(record)
-        self.run(sys.executable, str(self._above / "record.py"))
-
-    def tried(self, *command: str, at: Path | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, cwd=at or self.folder, env=self._environment, capture_output=True, text=True, check=False
-        )
-
-    def run(self, *command: str, at: Path | None = None) -> str:
-        done = self.tried(*command, at=at)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def isthmus(self, *arguments: str, at: Path | None = None) -> str:
-        return self.run(sys.executable, "-m", "isthmus.cli", *arguments, at=at)
-
-    def refused(self, *arguments: str) -> str:
-        done = self.tried(sys.executable, "-m", "isthmus.cli", *arguments)
-        assert done.returncode != 0, done.stdout
-        return done.stderr
-
-    def lines(self, branch: str) -> list[str]:
-        """Return the lines that a branch adds and takes out, blank ones left out."""
-        said = self.run("git", "show", "--format=", "--unified=0", branch).splitlines()
-        return [one for one in said if one[:1] in "+-" and one[:3] not in ("+++", "---") and one[1:].strip()]
 
 
 @pytest.mark.slow

@@ -173,6 +173,9 @@ async def test_what_came_with_a_release_is_set_apart_and_what_is_ours_comes_firs
     ]
     assert {one.where for one in ours.findings} == {one.where for one in theirs.findings}
     assert not any(one.is_elsewhere for one in ours.findings)
+    assert {one.next for one in theirs.findings if one.is_elsewhere} == {
+        "it came with a release, and is not changed here"
+    }
     assert {one.pack for one in theirs.findings if one.is_elsewhere} == {"till"}
     assert {one.what for one in theirs.findings if not one.is_elsewhere} == {
         "answer south.never_says never had an opinion"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["seam", "lift", "sink", "delete"]
 
+RENAMED = "ISTHMUS_RERUN_AS"  # OLD=NEW: what a capability is called in the code that runs
 NOTHING_COLLECTED = 5  # pytest's exit code
 CALLS = 300  # of each front end, its capabilities in turn: three runs of each
 
@@ -43,7 +44,14 @@ class Runs:
     limit: int
     folder: Path  # for what runs write
 
-    def run(self, name: str, tree: Tree | None = None, files: Iterable[Path] = (), place: str = "") -> list[Said]:
+    def run(
+        self,
+        name: str,
+        tree: Tree | None = None,
+        files: Iterable[Path] = (),
+        place: str = "",
+        renamed: tuple[str, str] | None = None,
+    ) -> list[Said]:
         """Run by the code of a copy, or by the original's. files: that were changed there. Raises NotProved."""
         from isthmus.governance.thin.change import proof
 
@@ -51,6 +59,8 @@ class Runs:
         path = [str(tree.here(one)) for one in import_roots(files)] if tree else []
         environment = {**os.environ, "ISTHMUS_DATABASE_URL": self.url}
         environment.pop("ISTHMUS_CONFIG", None)
+        if renamed:
+            environment[RENAMED] = "=".join(renamed)
         if path:
             environment["PYTHONPATH"] = os.pathsep.join([*path, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         written = self.folder / f"{name}.jsonl"
@@ -125,7 +135,7 @@ def leave(change: Change, tree: Tree, runs: Runs, kind: Kind) -> None:
         _write(tree, written, runs.config)
         tree.remove(change.gone)
         say(f"running them by: {title}")
-        new = runs.run(f"change {number}", tree, files)
+        new = runs.run(f"change {number}", tree, files, renamed=change.renamed)
         found = proof.compared(old, new, runs.run("as it is, again"))
         _show(title, found)
         if number == 0 and not found.is_equal:

@@ -2,13 +2,15 @@
 
     python -m isthmus.cli.rerun OUT LIMIT [FILE:LINE]
 
-With a place, it also writes the types and values of the local variables there, into OUT.seen.
+With a place, it also writes the types and values of the local variables there, into OUT.seen. ISTHMUS_RERUN_AS=OLD=NEW:
+a capability has another name in this code; what was recorded of it is run by that, and written under the old one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import sys
 from pathlib import Path
 
@@ -26,11 +28,14 @@ from isthmus.runtime.replay.answers import Raised
 from isthmus.runtime.replay.capabilities import run_again
 from isthmus.runtime.replay.differences import plain
 
+from .changing import RENAMED
+
 
 async def rerun(out: Path, limit: int, looking: Looking) -> None:
     """Run recorded calls of every front end of the folder."""
     from isthmus.app.front_ends import load_front_ends
 
+    was, _, name = os.environ.get(RENAMED, "").partition("=")
     config = load_config()
     found = load_front_ends(config, plugged(config))
     front_ends = [_without_unasked(one) for one in found]
@@ -39,9 +44,10 @@ async def rerun(out: Path, limit: int, looking: Looking) -> None:
         with out.open("wb") as file:
             for code in platform.release.lines:
                 async for call in recorded.recent(at.database, code, limit=limit):
+                    asked = call.replace(capability=name) if call.capability == was and was else call
                     try:
                         with looking.at(code):
-                            said, trace = await run_again(at.database, platform, call)
+                            said, trace = await run_again(at.database, platform, asked)
                     except errors.Refusal:  # in steps, or of another version than today's
                         continue
                     events = [(name, plain(event)) for name, event in trace.events]
@@ -51,7 +57,10 @@ async def rerun(out: Path, limit: int, looking: Looking) -> None:
                         call_id=call.call_id,
                         said=plain(said),
                         events=events,
-                        parts=[(part.capability, plain(part.ask), plain(part.answer)) for part in trace.parts],
+                        parts=[
+                            (was if part.capability == name else part.capability, plain(part.ask), plain(part.answer))
+                            for part in trace.parts
+                        ],
                         is_refused=isinstance(said, Raised),
                     )
                     file.write(_of_any_version(msgspec.json.encode(line), platform.release.line(code)) + b"\n")

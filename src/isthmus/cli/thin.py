@@ -12,10 +12,10 @@ import typer
 
 from isthmus.kernel import encode, errors
 
-from . import changing, deleting, past
+from . import changing, deleting, lifting, past
 from .groups import Group
 from .opening import on, standing
-from .screen import out, problems, say
+from .screen import out, problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def add_to(main: typer.Typer) -> None:
     """Add the commands to the command line."""
     app = typer.Typer(invoke_without_command=True)
     main.add_typer(app, name="thin", cls=Group)
-    _add_lift(app)
+    lifting.add_to(app)
     _add_sink(app)
     deleting.add_to(app)
 
@@ -60,20 +60,6 @@ def add_to(main: typer.Typer) -> None:
             out.print(encode(found).decode(), soft_wrap=True)
             return
         _show(found, None if all_findings else SHOWN)
-
-
-def _add_lift(app: typer.Typer) -> None:
-    @app.command()
-    def lift(
-        finding: Annotated[str, typer.Argument(help="Where it is, as `isthmus thin` says: FILE:LINE.")],
-        named: Annotated[str, typer.Option("--as", metavar="PACK.QUESTION", help="Name of the question.")] = "",
-        calls: Annotated[int, typer.Option(min=1, help="Recorded calls of each front end to prove it by.")] = (
-            changing.CALLS
-        ),
-    ) -> None:
-        """Make a branch that one front end alone takes its own answer: prove that no result changes, leave a branch."""
-        changing.check_extra()
-        on(standing, lambda running: _lifted(running, finding, named, calls))
 
 
 def _add_sink(app: typer.Typer) -> None:
@@ -145,39 +131,6 @@ def _leave(running: Running, change: Change, calls: int) -> None:
         runs = changing.Runs(running.config, running.database.url, min(calls, changing.CALLS), Path(made))
         changing.check(change, tree, "sink")
         changing.leave(change, tree, runs, "sink")
-
-
-async def _lifted(running: Running, finding: str, named: str, calls: int) -> None:
-    from isthmus.governance.thin import report
-
-    kept = await report.last(running.database)
-    found = [one for one in kept.findings if one.where == finding and one.verdict == "lift"] if kept else []
-    if not found:
-        raise errors.NotFound(f"the last report has nothing to lift at {finding!r}", remedy="run `isthmus thin` first")
-    await asyncio.to_thread(_lift, running, found[0], named, calls)
-
-
-def _lift(running: Running, finding: Finding, named: str, calls: int) -> None:
-    from isthmus.governance.thin.change import lift as lifting
-    from isthmus.governance.thin.change import tree as trees
-    from isthmus.governance.thin.observe import files_of
-
-    place, _, line = finding.where.rpartition(":")
-    pack, file = next(
-        ((pack, file) for pack in running.packs for file in files_of(pack) if str(file).endswith(place)), (None, None)
-    )
-    if pack is None or file is None or not line.isdigit():
-        raise errors.RuleBroken(f"{finding.what} is no branch of a pack", remedy="lift it by hand: docs/guides/thin.md")
-    folder, _ = changing.front_end_folder(running.config, finding.front_end)
-    branch = lifting.branch_at(file, int(line))
-    with trees.copied(running.config.root) as tree, tempfile.TemporaryDirectory() as made:
-        runs = changing.Runs(running.config, running.database.url, calls, Path(made))
-        say(f"looking at {finding.where} while recorded calls run")
-        runs.run("looking", place=branch.place)
-        seen = runs.seen("looking")
-        change = lifting.lift(branch, seen, finding.front_end, folder, pack, running.config.root, named)
-        changing.check(change, tree, "lift")
-        changing.leave(change, tree, runs, "lift")
 
 
 async def _measured(running: Running, calls: int) -> Report:

@@ -13,7 +13,7 @@ import io
 import re
 import sys
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -152,6 +152,12 @@ def _beside(file: Path) -> Iterator[Path]:
 
 
 def _distributions(modules: Iterable[str]) -> dict[str, str]:
-    known = metadata.packages_distributions()
+    known = _installed()
     names = sorted({known[one][0] for one in modules if known.get(one)})
     return {name: metadata.version(name) for name in names}
+
+
+@functools.cache
+def _installed() -> Mapping[str, Sequence[str]]:
+    """Return which distributions bring a module. All that is installed is read for it: once."""
+    return metadata.packages_distributions()

@@ -11,6 +11,7 @@ from typing import Final
 
 from isthmus.kernel import Platform, Value, decode, encode
 from isthmus.kernel.host import Release
+from isthmus.language import mark
 from isthmus.store import Database
 
 from . import observe
@@ -59,7 +60,7 @@ async def measure(
     weighed = weigh(observed, platform.release, date(now.year, now.month, now.day))
     terms = {term.name: term for term in (*weighed.terms, *past.terms)}
     elsewhere = frozenset[str]() if root is None else _elsewhere(platform.release, root)
-    findings = [one.replace(is_elsewhere=one.pack in elsewhere) for one in weighed.findings]
+    findings = [_from(one) if one.pack in elsewhere else one for one in weighed.findings]
     findings.sort(key=lambda one: (one.is_elsewhere, one.verdict != "lift", one.where))
     return Report(
         at=now,
@@ -82,6 +83,11 @@ def _folder(api: str) -> Path:
     """Return the folder of a pack, of whose package `api` is a file or a folder."""
     package = importlib.import_module(api.rpartition(".api")[0] or api)
     return Path(package.__file__ or ".").parent
+
+
+def _from(finding: Finding) -> Finding:
+    """Return a finding in a pack that came with a release: nobody here can do what is to be done about it."""
+    return finding.replace(is_elsewhere=True, next=mark("it came with a release, and is not changed here"))
 
 
 def _elsewhere(release: Release, root: Path) -> frozenset[str]:

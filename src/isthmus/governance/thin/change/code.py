@@ -130,12 +130,16 @@ def _home(ref: Ref) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """An extension point to be: its parameters with their types, the first of which it may replace."""
+    """An extension point to be: its parameters with their types, the first of which it may replace.
+
+    default: what it says where nobody answers, where that is not the first parameter.
+    """
 
     name: str
     parameters: Mapping[str, Words]
     returns: Words
     doc: str
+    default: Words | None = None
 
     @property
     def python(self) -> str:
@@ -157,7 +161,7 @@ def add_point(api: Source, question: Question) -> None:
         f'@extension_point("{question.name}", combine=combine.first_answer)\n'
         f"def {question.python}({said}) -> {returns}:\n"
         f'    """{question.doc}"""\n'
-        f"    return {question.value}\n",
+        f"    return {api.say(question.default) if question.default else question.value}\n",
         after=points[-1] if points else None,
     )
 

@@ -65,8 +65,9 @@ def delete_capability(code: Code, pack: Pack, name: str) -> Change:
     by = [one for one in _uses(code, target) if one.is_decorator and one.file.is_relative_to(folder)]
     done = [one for one in by if not removing.uses(code, one.file, one.within)]
     check_unused(code, target, name, but=done)
+    _check_tests(code, target, folder.name)
     tests = removing.remove_tests(code, target, lambda one: is_declared(code, one, folder))
-    _remove_uses(code, name)
+    remove_uses(code, name)
     used = {one for mention in done for one in removing.remove(code, mention.file, {mention.within})}
     check_unused(code, target, name)
     said = list(said_elsewhere(code, name, folder))
@@ -86,7 +87,9 @@ def declared(code: Code, pack: Pack, name: str) -> tuple[str, Path, str]:
 
 
 def folder_of(pack: Pack) -> Path:
-    """Return the folder of a pack."""
+    """Return the folder of a pack. Raises ByHand for one that the platform makes at its start."""
+    if getattr(pack.api, "__file__", None) is None:
+        raise ByHand(f"{pack.name} is made when the platform starts", remedy="only code of this checkout is changed")
     path = Path(pack.api.__file__ or ".").resolve()
     return path.parent.parent if path.name == "__init__.py" else path.parent
 
@@ -106,6 +109,13 @@ def check_unused(code: Code, target: str, what: str, but: Sequence[Mention] | No
         raise ByHand(f"{code.where(left[0])}{more} names {what}", remedy="let that do without it first")
 
 
+def _check_tests(code: Code, target: str, pack: str) -> None:
+    """Raise ByHand where a test of something else names it: that test is of what it tells, and begins with this."""
+    for one in _uses(code, target):
+        if pack not in str(one.file.relative_to(code.root)):
+            raise ByHand(f"{code.where(one)} is no test of {pack}, and names it", remedy="let that do without it first")
+
+
 def is_declared(code: Code, name: str, folder: Path) -> bool:
     """Tell whether a name is a capability or point of the pack: what is called for, and so needs a test."""
     found = code.definition(name)
@@ -117,7 +127,7 @@ def is_declared(code: Code, name: str, folder: Path) -> bool:
     )
 
 
-def _remove_uses(code: Code, name: str) -> None:
+def remove_uses(code: Code, name: str) -> None:
     """Take a capability out of what front ends say they use."""
     for path, text in list(code.texts.items()):
         if path.name == MANIFEST and f'"{name}"' in text:
@@ -157,7 +167,7 @@ def _texts(root: Path) -> Iterator[Path]:
             yield root / path
 
 
-def _tests(code: Code, folders: Sequence[Path]) -> list[Path]:
+def tests_of(code: Code, folders: Sequence[Path]) -> list[Path]:
     """Return the test files of what is changed: those that import from it, those called like it first."""
     packages = [module_name(one.resolve() / "__init__.py") for one in folders]
 
@@ -184,6 +194,6 @@ def change_of(
         front_end={},
         folders=tuple(folders),
         gone=code.gone,
-        tests=tuple(_tests(code, folders)),
+        tests=tuple(tests_of(code, folders)),
         notes=(*([gone] if tests else []), *said),
     )

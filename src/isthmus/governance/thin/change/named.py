@@ -54,6 +54,9 @@ class Code:
     texts: dict[Path, str]
     before: Mapping[Path, str] = field(default_factory=dict[Path, str])
     _read: dict[Path, tuple[str, Module]] = field(default_factory=dict[Path, tuple[str, Module]])
+    _all: dict[Path, tuple[Module, list[tuple[str, Mention]]]] = field(
+        default_factory=dict[Path, tuple[Module, list[tuple[str, "Mention"]]]]
+    )
 
     @classmethod
     def of(cls, root: Path) -> Code:
@@ -108,14 +111,24 @@ class Code:
         found: list[Mention] = []
         for path, text in self.texts.items():
             if re.search(rf"\b{re.escape(word)}\b", text):
-                said = ((self.home(name), mention) for name, mention in _named(path, self.module(path)))
+                said = ((self.home(name), mention) for name, mention in self._names(path))
                 found += [one for name, one in said if name == target or name.startswith(f"{target}.")]
         return found
 
     def used_by(self, path: Path, names: set[str]) -> set[str]:
         """Return what definitions of a file name, each as where it is defined."""
-        said = _named(path, self.module(path))
-        return {self.home(name) for name, one in said if one.within in names and not one.is_import}
+        return {self.home(name) for name, _ in self.names(path, names)}
+
+    def names(self, path: Path, definitions: set[str]) -> list[tuple[str, Mention]]:
+        """Return each name in definitions of a file, as it is imported, with where it is."""
+        return [(name, one) for name, one in self._names(path) if one.within in definitions and not one.is_import]
+
+    def _names(self, path: Path) -> list[tuple[str, Mention]]:
+        module = self.module(path)
+        held = self._all.get(path)
+        if held is None or held[0] is not module:
+            held = self._all[path] = (module, list(_named(path, module)))
+        return held[1]
 
     def definition(self, name: str) -> tuple[Path, str] | None:
         """Return the file and the word of what a name, or what it begins with, is defined as in the checkout."""

@@ -104,24 +104,44 @@ def front_end_source(folder: Path, file: str) -> Source:
 def listed(folder: Path, answer: str) -> Source:
     """Return the manifest of a front end with an answer of its `answers` listed. Raises ByHand."""
     manifest = front_end_source(folder, MANIFEST)
+    add_element(manifest, "answers", f"answers.{answer}")
+    bring_beside(manifest, "answers")
+    return manifest
+
+
+def bring_beside(manifest: Source, module: str) -> None:
+    """Import a module of the same folder, where it is not imported already."""
+    if module not in [alias for alias, _ in manifest._aliases()]:
+        manifest._imports.append((".", module, None))
+
+
+def add_element(manifest: Source, keyword: str, text: str) -> None:
+    """List something in a manifest, where it is not listed already. Raises ByHand."""
     calls = m.findall(manifest.tree, m.Call(func=m.Name("FrontEnd")))
     if not calls:
         raise ByHand(f"{manifest.path} makes no FrontEnd", remedy="list the answer by hand")
     call = cast(cst.Call, calls[0])
-    item = cst.Element(cst.parse_expression(f"answers.{answer}"))
-    held = next((one for one in call.args if one.keyword and one.keyword.value == "answers"), None)
+    item = cst.Element(cst.parse_expression(text))
+    held = next((one for one in call.args if one.keyword and one.keyword.value == keyword), None)
     if held is None:
-        argument = cst.Arg(cst.Tuple([item.with_changes(comma=cst.Comma())]), cst.Name("answers"))
-        manifest.replace(call, call.with_changes(args=[*call.args, argument]))
-    else:
-        elements = list(cast(cst.Tuple, held.value).elements)
-        if any(m.matches(one.value, m.Attribute(attr=m.Name(answer))) for one in elements):
-            return manifest
-        if elements:
-            elements[-1] = elements[-1].with_changes(comma=cst.Comma(cst.SimpleWhitespace(""), _gap(elements)))
-        manifest.replace(held.value, cast(cst.Tuple, held.value).with_changes(elements=[*elements, _ended(item)]))
-    manifest._imports.append((".", "answers", None))
-    return manifest
+        tight = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+        argument = cst.Arg(cst.Tuple([item.with_changes(comma=cst.Comma())]), cst.Name(keyword), equal=tight)
+        manifest.replace(call, call.with_changes(args=_and(call.args, argument)))
+        return
+    elements = list(cast(cst.Tuple, held.value).elements)
+    if any(cst.Module([]).code_for_node(one.value) == text for one in elements):
+        return
+    if elements:
+        elements[-1] = elements[-1].with_changes(comma=cst.Comma(cst.SimpleWhitespace(""), _gap(elements)))
+    manifest.replace(held.value, cast(cst.Tuple, held.value).with_changes(elements=[*elements, _ended(item)]))
+
+
+def _and(arguments: Sequence[cst.Arg], one: cst.Arg) -> list[cst.Arg]:
+    """Return arguments with one more, on a line of its own where they have a line each."""
+    if len(arguments) < 2:
+        return [*arguments, one]
+    *first, last = arguments
+    return [*first, last.with_changes(comma=arguments[0].comma), one.with_changes(comma=last.comma)]
 
 
 def _gap(elements: Sequence[Any]) -> Any:

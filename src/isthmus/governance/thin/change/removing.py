@@ -20,7 +20,7 @@ def remove(code: Code, path: Path, names: set[str]) -> set[str]:
     """Take definitions out of a file, and return what they named."""
     used = code.used_by(path, names)
     tree = cst.parse_module(code.texts[path])
-    code.texts[path] = tree.with_changes(body=[one for one in tree.body if not _defines(one, names)]).code
+    code.texts[path] = tree.with_changes(body=[one for one in tree.body if not defines(one, names)]).code
     return used
 
 
@@ -136,7 +136,7 @@ def _parameters(made: ast.stmt) -> set[str]:
     return {one.arg for one in (*made.args.args, *made.args.kwonlyargs)} if is_function else set()
 
 
-def _defines(statement: cst.CSTNode, names: set[str]) -> bool:
+def defines(statement: cst.CSTNode, names: set[str]) -> bool:
     if isinstance(statement, cst.FunctionDef | cst.ClassDef):
         return statement.name.value in names
     if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:

@@ -33,7 +33,8 @@ POINTS_MAX = 12  # of a pack, as the registry has it
 class Change:
     """What is written: of the platform, which changes no result, and of the front end, which is what it is for.
 
-    gone: files that go. tests: files that have to pass afterwards. notes: what else a reviewer is to know.
+    gone: files that go. renamed: a capability, and its name from now on. tests: files that have to pass afterwards.
+    notes: what else a reviewer is to know.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Change:
     gone: tuple[Path, ...] = ()
     tests: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    renamed: tuple[str, str] | None = None
 
 
 def seam(answer: Answer, code: str, folder: Path, packs: Mapping[str, Pack], root: Path) -> Change:
