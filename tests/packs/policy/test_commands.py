@@ -45,7 +45,7 @@ async def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 async def test_who_is_here_is_decided_about_as_they_are(run: Run) -> None:
     assert (await run("may", "bo", "order.get-order", "--on", "north", "--person"))[0] == 0
-    code, said = await run("may", "bo", "pricing.put-prices", "--on", "north", "--person")
+    code, said = await run("may", "bo", "pricing.switch-on", "--on", "north", "--person")
     assert (code, said) == (1, "no: no policy permits it")
     code, said = await run("may", "bo", "after-sale.ship-order", "--on", "north", "--person")
     assert (code, said.endswith("within seller/17")) == (0, True)
@@ -62,7 +62,8 @@ async def test_lists_say_what_decisions_do(run: Run) -> None:
     allowed = json.loads(said)
     assert "order.get-order" in allowed
     assert "after-sale.ship-order within seller/17" in allowed
-    assert not any(one.startswith("pricing.put-prices") for one in allowed)
+    assert "pricing.put-prices within seller/17" in allowed
+    assert not any(one.startswith("pricing.switch-on") for one in allowed)
     for name in ("order.get-order", "after-sale.ship-order"):
         assert (await run("may", "bo", name, "--on", "north", "--person"))[0] == 0
     _, said = await run("who-may", "after-sale.ship-order", "--on", "north", "--json")
