@@ -90,18 +90,31 @@ class EntityMarking(Struct, frozen=True, kw_only=True):
     owner: str = ""
     time: str = ""
     fresh_hours: float = 0
+    consents: tuple[str, ...] = ()
 
 
-def entity(name: str, *, table: str, owner: str = "", time: str = "", fresh_hours: float = 0) -> Callable[[E], E]:
+def entity(
+    name: str,
+    *,
+    table: str,
+    owner: str = "",
+    time: str = "",
+    fresh_hours: float = 0,
+    consents: tuple[str, str] | tuple[()] = (),
+) -> Callable[[E], E]:
     """Declare a Value as an entity that lives in a table: its fields are the columns, by name.
 
     `owner` is who repairs wrong rows; the pack's owner where it is empty. `time` is the field of another entity,
     reached by references, that dates rows which have no time of their own (a line is dated by its order). Where the
-    newest row is older than `fresh_hours`, answers are flagged; without it any age will do.
+    newest row is older than `fresh_hours`, answers are flagged; without it any age will do. `consents` are the fields
+    that say what for and whether it was given, where rows are consents that were given or taken back at their time by
+    whom their first reference names.
     """
 
     def declare(cls: E) -> E:
-        marking = EntityMarking(name=name, table=table, owner=owner, time=time, fresh_hours=fresh_hours)
+        marking = EntityMarking(
+            name=name, table=table, owner=owner, time=time, fresh_hours=fresh_hours, consents=consents
+        )
         cls.__isthmus_entity__ = marking  # pyright: ignore[reportAttributeAccessIssue]
         return cls
 
@@ -154,7 +167,9 @@ Filter = Where | Has | Not | AllOf | AnyOf
 class Metric(Struct, frozen=True, kw_only=True):
     """A number with one definition. `doc` is what people read, `owner` who answers for it, `unit` what it counts.
 
-    `fresh_hours` is how old the newest row that it counts may be, where the entity's own limit is not meant.
+    `fresh_hours` is how old the newest row that it counts may be, where the entity's own limit is not meant. `purpose`
+    is what somebody must have consented to at the time of a row for it to count; rows of nobody do not. `whose` is the
+    reference that leads to them, where several do.
     """
 
     name: str
@@ -162,6 +177,8 @@ class Metric(Struct, frozen=True, kw_only=True):
     owner: str = ""
     unit: str = ""
     fresh_hours: float = 0
+    purpose: str = ""
+    whose: str = ""
 
 
 class Atomic(Metric, frozen=True, kw_only=True, tag="atomic"):

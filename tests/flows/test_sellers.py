@@ -18,10 +18,12 @@ from isthmus.manifest.actions import ACTIONS
 from isthmus.manifest.parts import kinds_of
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
+from isthmus.packs.inventory import api as inventory
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.policy import api as policy
 from isthmus.packs.policy.service.policies import DEFAULT, Policies
+from isthmus.packs.pricing import api as pricing
 from isthmus.packs.settlement import api as settlement
 from isthmus.runtime.deploy.loading import front_end_folders
 from isthmus.runtime.isolation.isolate import load_isolated, points_of
@@ -41,6 +43,13 @@ NOWHERE = UUID(int=7)
 def staff(seller: str, role: str = "operator") -> Caller:
     held = (f"{role} seller/{seller}",)
     return Caller(front_end="market", person=f"who-packs-for-{seller}", client="console", via="console", relations=held)
+
+
+def service(seller: str) -> Caller:
+    """Return what a key of a seller's own service calls as."""
+    return Caller(
+        front_end="market", client=f"service-of-{seller}", via="http", relations=(f"operator seller/{seller}",)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +190,105 @@ async def test_withdrawing_anothers_goods_withdraws_nothing(bazaar: Bazaar) -> N
     assert [one.sku for one in (await bazaar.ask(catalog.search, catalog.Search(), ben)).items] == ["jar", "mug"]
 
 
+GOODS = {"ada": "cup", "ben": "mug"}  # a good of each
+WHO = pytest.mark.parametrize("called_by", [staff, service], ids=["people", "key"])
+
+
+def price(sku: str, minor: int) -> pricing.PutPrices:
+    return pricing.PutPrices(prices=(pricing.PriceEntry(sku=sku, currency="USD", amount=minor, valid_from=NOON),))
+
+
+async def prices(bazaar: Bazaar, sku: str, caller: Caller) -> list[int]:
+    found = await bazaar.ask(pricing.list_prices, pricing.ListPrices(sku=sku), caller)
+    return [one.entry.amount for one in found.items]
+
+
+async def on_hand(bazaar: Bazaar, sku: str, caller: Caller) -> list[int]:
+    return [one.on_hand for one in (await bazaar.ask(inventory.list_stock, inventory.ListStock(sku=sku), caller)).items]
+
+
+OFFICE = Caller(front_end="market", client="office")
+
+
+@WHO
+async def test_a_seller_sets_prices_and_stock_of_its_own_goods(bazaar: Bazaar, called_by: Any) -> None:
+    for seller, sku in GOODS.items():
+        who = called_by(seller)
+        await bazaar.ask(pricing.put_prices, price(sku, 4_321), who)
+        assert 4_321 in await prices(bazaar, sku, who)
+        (before, *_) = await on_hand(bazaar, sku, who)
+        (stock, *_) = (await bazaar.ask(inventory.list_stock, inventory.ListStock(sku=sku), who)).items
+        line = inventory.Receipt(sku=sku, location=stock.location, quantity=7)
+        await bazaar.ask(inventory.receive, inventory.Receive(reference=f"in-{seller}", lines=(line,)), who)
+        less = inventory.Adjustment(sku=sku, location=stock.location, quantity=-2)
+        await bazaar.ask(
+            inventory.adjust, inventory.Adjust(reference=f"out-{seller}", reason="broken", lines=(less,)), who
+        )
+        assert (await on_hand(bazaar, sku, OFFICE))[0] == before + 5
+        moves = await bazaar.ask(inventory.list_movements, inventory.ListMovements(sku=sku), who)
+        assert [one.quantity for one in moves.items][:2] == [-2, 7]
+
+
+@WHO
+async def test_a_seller_touches_no_price_and_no_stock_of_another(bazaar: Bazaar, called_by: Any) -> None:
+    ada, theirs = called_by("ada"), GOODS["ben"]
+    known = (await bazaar.ask(pricing.list_prices, pricing.ListPrices(sku=theirs), OFFICE)).items
+    (stock, *_) = (await bazaar.ask(inventory.list_stock, inventory.ListStock(sku=theirs), OFFICE)).items
+    at, before = stock.location, (await prices(bazaar, theirs, OFFICE), await on_hand(bazaar, theirs, OFFICE))
+    assert (await prices(bazaar, theirs, ada), await on_hand(bazaar, theirs, ada)) == ([], [])
+    assert (await bazaar.ask(pricing.list_prices, pricing.ListPrices(), ada)).items
+    assert {one.entry.sku for one in (await bazaar.ask(pricing.list_prices, pricing.ListPrices(), ada)).items} == {
+        "cup",
+        "soup",
+    }
+    history = pricing.ListPriceHistory(sku=theirs)
+    assert (await bazaar.ask(pricing.list_price_history, history, ada)).items == ()
+    assert (await bazaar.ask(inventory.list_movements, inventory.ListMovements(sku=theirs), ada)).items == ()
+
+    def both(sku: str) -> list[tuple[Any, Any]]:
+        mine = inventory.Receipt(sku="cup", location=at, quantity=1)
+        less = inventory.Adjustment(sku=sku, location=at, quantity=-1)
+        return [
+            (pricing.put_prices, price(sku, 1)),
+            (pricing.put_prices, pricing.PutPrices(prices=(*price("cup", 1).prices, *price(sku, 1).prices))),
+            (inventory.receive, inventory.Receive(reference="r", lines=(mine, mine.replace(sku=sku)))),
+            (inventory.adjust, inventory.Adjust(reference="a", reason="theft", lines=(less,))),
+            (
+                inventory.count,
+                inventory.Count(reference="c", lines=(inventory.Counted(sku=sku, location=at, quantity=0),)),
+            ),
+            (inventory.set_limits, inventory.SetLimits(items=(inventory.Limits(sku=sku, location=at, safety=99),))),
+        ]
+
+    for (capability, ask), (_, no_such) in zip(both(theirs), both("no-such"), strict=True):
+        said = [await refused(bazaar, capability, one, ada) for one in (ask, no_such)]
+        assert isinstance(said[0], errors.NotFound), capability.name
+        assert (said[0].slug, said[0].message) == (said[1].slug, said[1].message), capability.name
+    gone = pricing.WithdrawPrices(price_ids=(known[0].price_id,))
+    assert isinstance(await refused(bazaar, pricing.withdraw_prices, gone, ada), errors.NotFound)
+    assert (await prices(bazaar, theirs, OFFICE), await on_hand(bazaar, theirs, OFFICE)) == before
+    assert 1 not in await prices(bazaar, "cup", OFFICE)  # nothing of what named both was done
+
+
+async def test_who_looks_for_a_seller_sets_no_prices(bazaar: Bazaar) -> None:
+    looking = staff("ada", "support")
+    assert await prices(bazaar, "cup", looking)
+    with pytest.raises(policy.Forbidden):
+        await bazaar.ask(pricing.put_prices, price("cup", 1), looking)
+
+
+async def test_a_sellers_key_is_confined_to_the_seller_wherever_it_calls(bazaar: Bazaar) -> None:
+    ada = service("ada")
+    listed = (await bazaar.ask(order.list_orders, order.ListOrders(), ada)).items
+    assert {line.seller for one in listed for line in one.lines} == {"ada"}
+    with pytest.raises(errors.NotFound):
+        await bazaar.ask(order.get_order, order.GetOrder(order_id=bazaar.orders["ben"]), ada)
+    others = [one for one in bazaar.platform.release.line("market").permitted if "seller" not in WITHIN.get(one, ())]
+    for name in sorted(others):
+        with pytest.raises(errors.NotPermitted):
+            await bazaar.platform.call_wire(name, b"{}", ada)
+
+
 async def test_they_ship_their_own_order_and_it_is_written_down_as_theirs(bazaar: Bazaar) -> None:
     ada = staff("ada")
     await bazaar.ask(after_sale.ship_order, after_sale.ShipOrder(order_id=bazaar.orders["ada"]), ada)
@@ -258,7 +366,6 @@ async def test_the_second_wall_stands_without_the_first(bazaar: Bazaar, database
             "payment.payment",
             "member.member",
             '"order".basket',
-            "inventory.stock",
             "settlement.payout_file",
         ):
             with pytest.raises(errors.Fault, match="permission denied"):
@@ -295,6 +402,8 @@ async def test_all_that_is_answered_within_a_seller_reads_walled_tables_alone(ba
         "settlement.get-statement": {"settlement_id": str(bazaar.settlements["ada"])},
         "catalog.get-product": {"sku": "cup"},
         "catalog.search": {"text": "cup"},
+        "pricing.list-price-history": {"sku": "cup"},
+        "inventory.list-movements": {"sku": "cup"},
         "order.list-returns": {"order_id": str(bazaar.orders["ada"])},
     }
     try:

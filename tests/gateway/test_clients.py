@@ -9,7 +9,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from isthmus.gateway import auth
+from isthmus.gateway import auth, listed
 from isthmus.gateway.http import Gateway, Limits
 from isthmus.gateway.wire.rate import Bucket, Limit, Rate
 from isthmus.kernel import errors
@@ -105,7 +105,7 @@ async def test_a_revoked_key_stops_within_seconds(shop: Database) -> None:
     for header in headers:
         with pytest.raises(errors.NotAuthenticated):
             await clients.of(header)
-    assert [one.revoked_at is not None for one in await auth.list_clients(shop)] == [True, True]
+    assert [one.revoked_at is not None for one in await listed.list_clients(shop)] == [True, True]
 
 
 async def test_many_requests_with_one_new_key_ask_the_database_once(
@@ -175,7 +175,7 @@ async def test_a_key_that_has_ended_is_none_and_one_that_is_rotated_works_for_th
     with pytest.raises(errors.NotAuthenticated):
         await clients.of(f"Bearer {old}".encode())
     assert (await clients.of(f"Bearer {new}".encode())).name == "till"
-    newest = max(await auth.list_clients(shop), key=lambda one: one.created_at)
+    newest = max(await listed.list_clients(shop), key=lambda one: one.created_at)
     assert newest.used_at is not None
     assert newest.expires_at is None
     await auth.revoke_client(shop, "north", "till")
@@ -216,10 +216,52 @@ async def test_a_key_has_limits_of_its_own(
     assert await ask(narrow) == 200
     rotated = await auth.rotate_client(shop, "north", "narrow", overlap=timedelta())
     assert await ask(rotated) == 429, "a new key has the limits of the one before, and what is left of them"
-    assert {one.limit for one in await auth.list_clients(shop) if one.name == "narrow"} == {limit}
+    assert {one.limit for one in await listed.list_clients(shop) if one.name == "narrow"} == {limit}
 
 
 @pytest.mark.parametrize("limit", [Limit(per_second=0), Limit(per_second=-1), Limit(at_once=0)])
 async def test_a_key_that_may_call_nothing_is_not_made(shop: Database, limit: Limit) -> None:
     with pytest.raises(auth.WrongClient, match="may call nothing"):
         await auth.create_client(shop, "north", "none", limit=limit)
+
+
+async def test_a_key_of_a_part_calls_as_that_part_and_does_nothing_else(shop: Database) -> None:
+    key = await auth.create_client(shop, "north", "erp", part="seller/17")
+    later = await auth.rotate_client(shop, "north", "erp", overlap=timedelta(hours=1))
+    clients = auth.Clients(shop)
+    for header in (f"Bearer {one}".encode() for one in (key, later)):
+        with pytest.raises(errors.NotPermitted, match="calls capabilities alone"):  # nothing here holds it to the part
+            await clients.of(header, "shop.show-item")
+        clients.confines = True
+        found = await clients.of(header, "shop.show-item")
+        assert found.caller("http", {}).relations == ("operator seller/17",)
+        for _ in range(2):  # looked up, and remembered
+            with pytest.raises(errors.NotPermitted, match="'erp' is of a part of 'north'"):
+                await clients.of(header)
+        clients.confines = False
+    assert {one.part for one in await listed.list_clients(shop)} == {"seller/17"}
+
+
+async def test_a_key_of_a_part_reads_no_page_no_events_and_no_figures(
+    gateway: Gateway, shop: Database, connect: Connect
+) -> None:
+    mine = connect(gateway, await auth.create_client(shop, "north", "erp", part="seller/17"))
+    for path in ("/v1", "/v1/openapi.json", "/v1/traces/1", "/v1/shop.show-item"):
+        assert (await mine.get(path)).status_code in (403, 404, 405), path
+    assert (await mine.post("/v1/shop.show-item", json={"sku": "tea"})).status_code == 403  # no policies here
+
+
+@pytest.mark.parametrize(
+    ("part", "role"),
+    [
+        ("seller", None),
+        ("seller/", None),
+        ("seller/1 seller/2", None),
+        ("seller/'1", None),
+        ("seller/1", "support"),
+        ("", None),
+    ],
+)
+async def test_a_key_is_of_one_part_or_of_none(shop: Database, part: str, role: str | None) -> None:
+    with pytest.raises(auth.WrongClient, match="no part for a key"):
+        await auth.create_client(shop, "north", "erp", part=part, role=role)

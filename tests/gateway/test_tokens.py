@@ -24,7 +24,7 @@ from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from isthmus.gateway import auth
+from isthmus.gateway import auth, listed
 from isthmus.gateway.http import Gateway
 from isthmus.gateway.oauth.assertions import KIND, LASTS_MAX_S, LEEWAY_S, WrongPublicKey, read_public_key
 from isthmus.gateway.oauth.granting import Granting
@@ -114,7 +114,7 @@ async def test_a_client_of_a_library_proves_itself_by_its_key_pair(here: Server,
         first, second = await made(here, client), await made(here, client)
         assert first != second
         assert (await client.post(f"{here.address}/v1/shop.show-item", json=SHOW)).json()["stock"] == 20
-    one = (await auth.list_clients(shop))[0]
+    one = (await listed.list_clients(shop))[0]
     assert one.is_public
     assert one.used_at is not None
 

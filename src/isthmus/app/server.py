@@ -228,6 +228,7 @@ def served(
     )  # fmt: skip
     tokens = tokens_of(running)
     clients = clients or Clients(database, tokens)
+    clients.confines = running.platform.guard is not None
     gateway = Gateway(
         running.platform,
         clients,

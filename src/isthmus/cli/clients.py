@@ -46,6 +46,9 @@ def _add_making(app: typer.Typer) -> None:
         role: Annotated[
             str | None, typer.Option(help="What it is for: support, analyst or auditor; persons are masked then.")
         ] = None,
+        part: Annotated[
+            str | None, typer.Option(help="A part of the front end that it is confined to, such as seller/17.")
+        ] = None,
     ) -> None:
         """Make an API key and print it once; only its hash is kept."""
         from isthmus.app.config import load_config
@@ -59,7 +62,7 @@ def _add_making(app: typer.Typer) -> None:
 
             scopes, limit = tuple(scope) if scope else None, Limit(per_second=per_second, at_once=at_once)
             return await auth.create_client(
-                running.database, front_end, name, scopes, lasts=_lasts(days), limit=limit, role=role
+                running.database, front_end, name, scopes, lasts=_lasts(days), limit=limit, role=role, part=part
             )
 
         out.print(on(_whole, create), soft_wrap=True)
@@ -101,9 +104,9 @@ def _add_keeping(app: typer.Typer) -> None:
     @app.command("list")
     def list_clients(json: JSON = False) -> None:
         """List clients, without their keys."""
-        from isthmus.gateway import auth
+        from isthmus.gateway import listed
 
-        clients = on(_whole, lambda running: auth.list_clients(running.database))
+        clients = on(_whole, lambda running: listed.list_clients(running.database))
         if json:
             as_json(clients)
             return
@@ -111,6 +114,7 @@ def _add_keeping(app: typer.Typer) -> None:
         table = Table("front end", "client", "proves itself by", "scopes", "limits", *ends)
         for one in clients:
             scopes = (", ".join(one.scopes) if one.scopes else "all") + (f" for {one.role}" if one.role else "")
+            scopes += f" of {one.part}" if one.part else ""
             times = (_said(at) for at in (one.created_at, one.used_at, one.expires_at))
             way = "key pair" if one.is_public else "key"
             ended = "yes" if one.revoked_at else ""

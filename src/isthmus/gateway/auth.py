@@ -14,10 +14,10 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from isthmus.kernel import Caller, Value, errors, ports
+from isthmus.kernel import Caller, errors, ports
 from isthmus.manifest.seen import REVEALING, Reveal, reason
 from isthmus.store import Database, MigrationSource, listen
 
@@ -40,6 +40,7 @@ REVEAL: Final = b"isthmus-reveal"
 _PREFIX: Final = "isth_"
 _KEY: Final = re.compile(rb"isth_[A-Za-z0-9_-]{43}")
 _TOKEN: Final = re.compile(rb"eyJ[A-Za-z0-9_-]{10,500}\.[A-Za-z0-9_-]{10,6000}\.[A-Za-z0-9_-]{86}")
+_PART: Final = re.compile(r"[a-z][a-z-]{0,31}/[!#-&(-\[\]-~]{1,100}")
 _SCOPE: Final = re.compile(r"[a-z][a-z0-9-]*\.(\*|[a-z][a-z0-9-]*)")
 _REMEDY: Final = "send `Authorization: Bearer KEY`; make a key with `isthmus client create FRONT_END`"
 
@@ -49,8 +50,8 @@ _FIND: Final = """
         update gateway.client set used_at = now()
         where {where} and revoked_at is null and (used_at is null or used_at < now() - interval '1 minute')
     )
-    select front_end, name, scopes, role, per_second, at_once, extract(epoch from expires_at - now())::float as left_s,
-        extract(epoch from now())::float as now_s
+    select front_end, name, scopes, role, part, per_second, at_once,
+        extract(epoch from expires_at - now())::float as left_s, extract(epoch from now())::float as now_s
     from gateway.client
     where {where} and revoked_at is null and (expires_at is null or expires_at > now())"""
 _FIND_KEY: Final = _FIND.format(where="key_hash = $1 and public_key is null")
@@ -58,18 +59,15 @@ _FIND_TOKEN: Final = (
     _FIND.format(where="credential = $1") + " and not exists (select from gateway.ended_token where token_id = $2)"
 )
 _CREATE: Final = """
-    insert into gateway.client (key_hash, front_end, name, scopes, expires_at, per_second, at_once, public_key, role)
-    values ($1, $2, $3, $4, now() + make_interval(secs => $5), $6, $7, $8, $9)
+    insert into gateway.client
+        (key_hash, front_end, name, scopes, expires_at, per_second, at_once, public_key, role, part)
+    values ($1, $2, $3, $4, now() + make_interval(secs => $5), $6, $7, $8, $9, $10)
     on conflict (key_hash) do nothing returning 1"""
-_LIST: Final = """
-    select front_end, name, scopes, role, created_at, expires_at, used_at, revoked_at, per_second, at_once,
-        public_key is not null as is_public
-    from gateway.client order by front_end, name, created_at"""
 _END_SOON: Final = """
     update gateway.client set expires_at = least(expires_at, now() + make_interval(secs => $3))
     where front_end = $1 and name = $2 and public_key is null
         and revoked_at is null and (expires_at is null or expires_at > now())
-    returning scopes, role, created_at, per_second, at_once"""
+    returning scopes, role, part, created_at, per_second, at_once"""
 _REVOKE: Final = """
     with gone as (
         update gateway.client set revoked_at = now()
@@ -84,24 +82,6 @@ class WrongClient(errors.BadAsk):
     slug = "gateway.wrong-client"
 
 
-class Client(Value):
-    """Who holds one key. is_public: it is the public half of a pair that the client signs assertions with.
-
-    role: what it was made for, such as `support`; nothing: it sees what its front end sees.
-    """
-
-    front_end: str
-    name: str
-    scopes: tuple[str, ...] | None
-    created_at: datetime
-    expires_at: datetime | None
-    used_at: datetime | None
-    revoked_at: datetime | None
-    limit: Limit = Limit()
-    is_public: bool = False
-    role: str = ""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """What a valid key says: the client's name, its front end, and what it is limited to."""
@@ -112,6 +92,7 @@ class Principal:
     until: float
     limit: Limit = NO_LIMIT
     roles: tuple[str, ...] = ()  # what it was made for: less of persons is seen by it
+    relations: tuple[str, ...] = ()  # what it is of a part of the front end: it does nothing but call, confined to that
 
     def caller(self, via: str, headers: Mapping[bytes, bytes], trace: str = "") -> Caller:
         """Return as whom a request calls; why it wants to see what is masked (`Isthmus-Reveal`) counts for this call.
@@ -121,8 +102,10 @@ class Principal:
         if self.roles:
             why = headers.get(REVEAL, b"").decode("utf-8", "replace")
             REVEALING.set(Reveal(why=reason(why, "Isthmus-Reveal")) if why else None)
-        front_end, name, scopes = self.front_end, self.name, self.scopes
-        return Caller(front_end=front_end, client=name, scopes=scopes, trace=trace, via=via, roles=self.roles)
+        return Caller(
+            front_end=self.front_end, client=self.name, scopes=self.scopes, trace=trace, via=via,
+            roles=self.roles, relations=self.relations,
+        )  # fmt: skip
 
     def may(self, capability: str) -> bool:
         """True where the scopes allow a capability; what the front end uses is another question."""
@@ -131,6 +114,8 @@ class Principal:
 
 class Clients:
     """Finds the client of a request, from memory where it can. tokens: reads those that were made here."""
+
+    confines = False  # whether something holds calls to a part of a front end: else no key of a part is let in
 
     def __init__(
         self, database: Database, tokens: Tokens | None = None, *, clock: Callable[[], float] = time.monotonic
@@ -151,11 +136,19 @@ class Clients:
         self._taken_back += 1
         self._known.clear()
 
-    async def of(self, authorization: bytes | None) -> Principal:
-        """Return the client that an Authorization header names.
+    async def of(self, authorization: bytes | None, called: str = "") -> Principal:
+        """Return the client that an Authorization header names. called: the capability, if any.
 
-        Raises NotAuthenticated, and TooMany while too many unknown keys are tried.
+        A key of a part does nothing else. Raises NotAuthenticated, NotPermitted, and TooMany while too many unknown
+        keys are tried.
         """
+        found = await self._found(authorization)
+        if found.relations and not (called and self.confines):
+            fact = f"client {found.name!r} is of a part of {found.front_end!r} and calls capabilities alone"
+            raise errors.NotPermitted(fact, remedy="take a key of the whole front end: isthmus client create")
+        return found
+
+    async def _found(self, authorization: bytes | None) -> Principal:
         sent = _sent(authorization)
         digest = hashlib.sha256(sent).digest()
         known = self._known.get(digest)
@@ -205,10 +198,11 @@ class Clients:
         known = Principal(
             front_end=row["front_end"],
             name=row["name"],
-            scopes=_scopes(row) if said is None else said.scopes,
+            scopes=scopes_of(row) if said is None else said.scopes,
             until=self._clock() + min(TRUSTED_S, left_s),
-            limit=_limit(row),
+            limit=limit_of(row),
             roles=(row["role"],) if row["role"] else (),
+            relations=(f"operator {row['part']}",) if row["part"] else (),
         )
         if taken_back == self._taken_back:
             self._known[digest] = known
@@ -224,18 +218,22 @@ async def create_client(
     lasts: timedelta | None = None,
     limit: Limit = NO_LIMIT,
     role: str | None = None,
+    part: str | None = None,
 ) -> str:
     """Make a key for a client of a front end and return it; it cannot be read again. lasts: then it ends by itself.
 
     role: what it is for, one of PURPOSES: answers are masked as they are for people of that role.
+    part: of the front end, such as `seller/17`.
     A client may hold several keys at once, to change from one to the next; a key that is made later says what its
     limit is. Raises WrongClient.
     """
     _check(name, scopes, lasts, limit)
     if role is not None and role not in PURPOSES:
         raise WrongClient(f"{role!r} is nothing that a key is made for", remedy=f"take one of {', '.join(PURPOSES)}")
+    if part is not None and (role is not None or not _PART.fullmatch(part)):
+        raise WrongClient(f"{part!r} is no part for a key", remedy="write seller/17, and no role beside it")
     async with database.platform() as session:
-        return await _create(session, front_end, name, scopes, lasts, limit, role)
+        return await _create(session, front_end, name, scopes, lasts, limit, role, part)
 
 
 async def trust_key(
@@ -281,9 +279,11 @@ async def _create(
     lasts: timedelta | None,
     limit: Limit,
     role: str | None,
+    part: str | None,
 ) -> str:
     key = _PREFIX + secrets.token_urlsafe(32)
-    await _insert(session, hashlib.sha256(key.encode()).digest(), front_end, name, scopes, lasts, limit, role=role)
+    digest = hashlib.sha256(key.encode()).digest()
+    await _insert(session, digest, front_end, name, scopes, lasts, limit, role=role, part=part)
     return key
 
 
@@ -298,9 +298,18 @@ async def _insert(
     *,
     public_key: str | None = None,
     role: str | None = None,
+    part: str | None = None,
 ) -> bool:
     seconds = None if lasts is None else lasts.total_seconds()
-    values = (None if scopes is None else list(scopes), seconds, limit.per_second, limit.at_once, public_key, role)
+    values = (
+        None if scopes is None else list(scopes),
+        seconds,
+        limit.per_second,
+        limit.at_once,
+        public_key,
+        role,
+        part,
+    )
     return await session.fetch_row(_CREATE, digest, front_end, name, *values) is not None
 
 
@@ -318,28 +327,9 @@ async def rotate_client(
                 f"{name!r} of {front_end!r} has no key that stands", remedy="make one: isthmus client create"
             )
         newest = max(rows, key=lambda row: row["created_at"])
-        return await _create(session, front_end, name, _scopes(newest), lasts, _limit(newest), newest["role"])
-
-
-async def list_clients(database: Database) -> tuple[Client, ...]:
-    """Return every client ever made, revoked ones too, by front end and name."""
-    async with database.platform() as session:
-        rows = await session.fetch(_LIST)
-    return tuple(
-        Client(
-            front_end=row["front_end"],
-            name=row["name"],
-            scopes=_scopes(row),
-            created_at=row["created_at"],
-            expires_at=row["expires_at"],
-            used_at=row["used_at"],
-            revoked_at=row["revoked_at"],
-            limit=_limit(row),
-            is_public=row["is_public"],
-            role=row["role"] or "",
+        return await _create(
+            session, front_end, name, scopes_of(newest), lasts, limit_of(newest), newest["role"], newest["part"]
         )
-        for row in rows
-    )
 
 
 async def revoke_client(database: Database, front_end: str, name: str) -> int:
@@ -370,9 +360,9 @@ def _too_many() -> errors.TooMany:
     )
 
 
-def _limit(row: ports.Row) -> Limit:
+def limit_of(row: ports.Row) -> Limit:
     return Limit(per_second=row["per_second"], at_once=row["at_once"])
 
 
-def _scopes(row: ports.Row) -> tuple[str, ...] | None:
+def scopes_of(row: ports.Row) -> tuple[str, ...] | None:
     return None if row["scopes"] is None else tuple(row["scopes"])

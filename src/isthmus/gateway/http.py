@@ -257,7 +257,7 @@ class Gateway:
         return await self._admitted(authorization, [], name)
 
     async def _admitted(self, authorization: bytes | None, sent: Headers, name: str = "") -> Principal:
-        client = await self._clients.of(authorization)
+        client = await self._clients.of(authorization, name)
         calls = calls_of(self.platform.release, client.front_end, name) or 1
         now = self._clock()
         rate = client.limit.rate or self._limits.rate

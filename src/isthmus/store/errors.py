@@ -8,6 +8,7 @@
 | a value out of the range of its column                | BadAsk            | send a smaller one             |
 | a text with NUL                                       | BadAsk            | leave it out                   |
 | unique, check, foreign key, not null, exclusion       | ConstraintBroken  | nothing, unless a pack says so |
+| a row beyond the part that a call is confined to      | NotFound          | name what is within it         |
 | permission, row-level security, write in a read       | Fault             | nothing: fix the code         |
 | any other                                             | Fault             | nothing: fix the code         |
 """
@@ -20,6 +21,7 @@ import asyncpg
 
 from isthmus.kernel import errors
 
+PART_WRITE: Final = '"part_write'  # policies of a walled table that hold a writing call to its parts begin so
 AGAIN: Final = "send it again; with the same Idempotency-Key it has its effect once"
 
 _PASSING: Final = (
@@ -98,7 +100,12 @@ def said(error: asyncpg.PostgresError, field: str) -> str:
     return getattr(error, field, None) or ""
 
 
-def _refused_by_the_wall(error: asyncpg.InsufficientPrivilegeError) -> errors.Fault:
+def _refused_by_the_wall(error: asyncpg.InsufficientPrivilegeError) -> errors.IsthmusError:
+    if PART_WRITE in str(error):  # what is another's is as what is not there
+        return errors.NotFound(
+            "something that is named is not there for who calls, who has to do with a part of the front end alone",
+            remedy="name goods, orders or settlements of that part, as its lists have them",
+        )
     if "row-level security" in str(error):
         return errors.Fault(
             f"a row of another front end was about to be written: {error}",

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ..model.ask import leaves
-from ..model.expression import Measured, Within, cells
+from ..model.expression import Consented, Measured, Rowwise, Within, cells
 from ..model.model import Model
 from ..model.paths import Path, join_path
 from ..query.money import currency_field
@@ -80,10 +80,13 @@ def _cell(model: Model, plan: Plan, cell: Measured) -> Iterator[Source]:
     if plan.ask.currency and (currency := currency_field(model, cell)):
         yield replace(_reached(model, cell.root, currency, "TRANSFORMATION"), is_direct=True)
         yield _reached(model, cell.root, cell.time, "JOIN")  # the day of the rate
-    yield from _filters(model, cell.root, cell.time, [one for one in cell.filters if not isinstance(one, Within)])
+    yield from _filters(model, cell.root, cell.time, [one for one in cell.filters if not isinstance(one, Rowwise)])
     is_by_time = cell.window or cell.shift or cell.series or cell.goal
     if is_by_time or any(isinstance(one, Within) for one in cell.filters):
         yield _reached(model, cell.root, cell.time, "WINDOW")
+    for one in (one for one in cell.filters if isinstance(one, Consented)):
+        for part in model.entity(one.entity).consents:
+            yield Source(one.entity, part, False, "FILTER")
     if cell.goal is not None:
         yield _reached(model, cell.root, cell.goal.own, "JOIN")
         yield _reached(model, cell.goal.entity, cell.goal.other, "JOIN")

@@ -14,7 +14,7 @@ from isthmus.kernel import encode, errors
 from isthmus.markings import AllOf, AnyMetric, AnyOf, Filter, Has, Not, Where
 
 from ..model.ask import Ask
-from ..model.expression import Expression, Flag, Measured, Quotient, Scaled, Within, cells
+from ..model.expression import Consented, Expression, Measured, Quotient, Rowwise, Scaled, Within, cells
 from ..model.model import Entity, Field, FieldKind, Model
 from ..model.paths import join_path
 from ..query.plan import plan
@@ -96,7 +96,7 @@ def _metric(model: Model, metric: AnyMetric) -> dict[str, Any] | None:
 
 def _is_plain(cell: Measured) -> bool:
     runs = cell.window or cell.shift or cell.series or cell.goal or cell.agg == "percentile"
-    return not runs and not any(isinstance(one, Within) for one in cell.filters)
+    return not runs and not any(isinstance(one, Within | Consented) for one in cell.filters)
 
 
 def _sql(model: Model, expression: Expression) -> str:
@@ -113,7 +113,7 @@ def _sql(model: Model, expression: Expression) -> str:
 def _cell(model: Model, cell: Measured) -> str:
     counted = cell.field or f"{cell.root}.{model.entity(cell.root).key[-1]}"
     column = _column(model, cell.root, counted)
-    conditions = [_condition(model, cell.root, one) for one in cell.filters if not isinstance(one, Within | Flag)]
+    conditions = [_condition(model, cell.root, one) for one in cell.filters if not isinstance(one, Rowwise)]
     if conditions:
         column = f"CASE WHEN {' AND '.join(conditions)} THEN {column} END"
     if cell.agg == "distinct":

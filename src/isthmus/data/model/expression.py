@@ -59,7 +59,7 @@ class Goal:
     own: str
     other: str
     days: int
-    filters: tuple[Filter | Within | Flag, ...]
+    filters: tuple[Filter | Rowwise, ...]
     apart: str = ""
 
 
@@ -74,11 +74,23 @@ class Within:
 
 
 @dataclass(frozen=True, slots=True)
+class Consented:
+    """Only rows count whose person had consented to a purpose at their time, as `entity` says."""
+
+    purpose: str
+    entity: str
+    whose: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Flag:
     """Rows for which a condition holds, or those for which it does not: the two parts that it divides rows into."""
 
-    of: Filter | Within | Goal
+    of: Filter | Within | Consented | Goal
     holds: bool
+
+
+Rowwise = Within | Consented | Flag  # what is told of each row, and names no field that numbers are grouped by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +103,7 @@ class Measured:
     root: str
     agg: CellAggregate
     field: str = ""
-    filters: tuple[Filter | Within | Flag, ...] = ()
+    filters: tuple[Filter | Rowwise, ...] = ()
     time: str = ""
     shift: tuple[int, Grain] | None = None
     window: Window | None = None
@@ -159,10 +171,12 @@ class Resolver:
     def model(self) -> Model:
         return self.names.model
 
-    def metric(self, name: str, filters: tuple[Filter | Within, ...]) -> Expression:
+    def metric(self, name: str, filters: tuple[Filter | Within | Consented, ...]) -> Expression:
         metric = self.model.metric(name)
         if name in self.model.scopes and (own := m.Where("front_end", "=", self.model.scopes[name])) not in filters:
             filters = (*filters, own)
+        if metric.purpose:
+            filters = (*filters, self._consented(metric))
         match metric:
             case m.Atomic():
                 return self._atomic(metric, filters)
@@ -201,7 +215,16 @@ class Resolver:
                 self._check_time(metric.name, cell)
                 return replace(cell, series=Series(metric.per, metric.is_carried))
 
-    def _atomic(self, metric: m.Atomic, filters: tuple[Filter | Within, ...]) -> Expression:
+    def _consented(self, metric: m.Metric) -> Consented:
+        known = next((one for one in self.model.entities.values() if one.consents), None)
+        if known is None:
+            raise BadMetric(
+                f"metric {metric.name!r} counts who has consented to {metric.purpose!r}, and nothing says who has",
+                remedy="plug in the pack that keeps consents, or leave `purpose` out",
+            )
+        return Consented(metric.purpose, known.name, metric.whose)
+
+    def _atomic(self, metric: m.Atomic, filters: tuple[Filter | Within | Consented, ...]) -> Expression:
         entity, found = self.model.split(metric.measure)
         agg = metric.agg or (found.measure.agg if found.measure else None)
         if agg is None:
@@ -220,7 +243,7 @@ class Resolver:
         return self._cell(entity.name, agg, metric.measure, metric.time, where)
 
     def _cell(
-        self, root: str, agg: CellAggregate, field: str, time: str, filters: tuple[Filter | Within, ...]
+        self, root: str, agg: CellAggregate, field: str, time: str, filters: tuple[Filter | Within | Consented, ...]
     ) -> Measured:
         return Measured(root=root, agg=agg, field=field, filters=filters, time=time or self.model.entity(root).time)
 
@@ -274,7 +297,7 @@ class Resolver:
             case Scaled(of=of):
                 return replace(inner, of=self._changed(name, of, change))
 
-    def _conversion(self, metric: m.Conversion, filters: tuple[Filter | Within, ...]) -> Expression:
+    def _conversion(self, metric: m.Conversion, filters: tuple[Filter | Within | Consented, ...]) -> Expression:
         own = tuple(one for one in filters if isinstance(one, m.Where) and one.field == "front_end")
         start, goal = self.metric(metric.start, filters), self.metric(metric.goal, own)
         if not (isinstance(start, Measured) and isinstance(goal, Measured) and _leads(start, goal)):
@@ -344,5 +367,7 @@ def _leads(start: Measured, goal: Measured) -> bool:
     return start.agg in ("count", "distinct") and goal.agg == "count"
 
 
-def _with(filters: tuple[Filter | Within, ...], where: Filter | None) -> tuple[Filter | Within, ...]:
+def _with(
+    filters: tuple[Filter | Within | Consented, ...], where: Filter | None
+) -> tuple[Filter | Within | Consented, ...]:
     return (*filters, where) if where is not None else filters

@@ -106,6 +106,7 @@ class Entity:
     references: tuple[Reference, ...]
     time: str
     fresh_hours: float = 0
+    consents: tuple[str, ...] = ()
     value: type | None = None
     relation: str = field(init=False, compare=False, repr=False)
 
@@ -336,6 +337,7 @@ def _linked(
         references=tuple(ref for ref in references if ref is not None),
         time=f"{name}.{defaults[0].name}" if defaults else reading.marking.time,
         fresh_hours=reading.marking.fresh_hours,
+        consents=reading.marking.consents,
         value=reading.cls,
     )
 
@@ -392,5 +394,5 @@ def shorn(metric: Metric) -> object:
     return {
         key: value
         for key, value in msgspec.to_builtins(metric).items()
-        if key not in ("doc", "owner", "unit", "fresh_hours")
+        if key not in ("doc", "owner", "unit", "fresh_hours") and (value or key not in ("purpose", "whose"))
     }

@@ -15,7 +15,7 @@ from isthmus.markings import AllOf, Filter, PersonalKind, Where
 from ..errors import NotAnswered
 from ..model.ask import leaves
 from ..model.attributes import EVERYBODY
-from ..model.expression import Flag, Within, cells
+from ..model.expression import Consented, Rowwise, cells
 from ..model.model import Model
 from ..model.paths import JoinPath
 from ..query.plan import Plan
@@ -146,7 +146,9 @@ def check(plan: Plan, policy: Policy) -> None:
         if cell.goal is not None:
             _check_entity(cell.goal.entity, policy)
         for one in cell.filters:  # a metric's own filters are its definition: their fields need not be open
-            for leaf in () if isinstance(one, Within | Flag) or ALL in policy.opens else leaves(one):
+            if isinstance(one, Consented):
+                _check_entity(one.entity, policy)
+            for leaf in () if isinstance(one, Rowwise) or ALL in policy.opens else leaves(one):
                 if leaf.field != "time":
                     _check_entity(plan.names.of(cell.root, leaf.field, "a filter").entity.name, policy)
 

@@ -13,7 +13,7 @@ from isthmus.markings import Filter
 
 from ..errors import NotAnswered
 from ..model.ask import leaves
-from ..model.expression import Flag, Goal, Measured, Within
+from ..model.expression import Consented, Flag, Goal, Measured, Rowwise, Within
 from ..model.model import Model
 from ..model.paths import Names, ways_up, written
 
@@ -44,17 +44,17 @@ def people_behind(names: Names, found: list[Measured], person: str | None, is_di
 
 def flags_of(
     names: Names, cell: Measured, roots: frozenset[str]
-) -> tuple[list[Filter], tuple[Filter | Within | Goal, ...]]:
+) -> tuple[list[Filter], tuple[Filter | Within | Consented | Goal, ...]]:
     """Return what a cell's own definition chooses rows by: filters by fields that its numbers may be grouped by, too,
     as they are reached from all these entities; and what can only be told of each row, holding or not.
     """
     if cell.series is not None:
         return [], ()
     by_fields: list[Filter] = []
-    flags: list[Filter | Within | Goal] = [cell.goal] if cell.goal is not None else []
+    flags: list[Filter | Within | Consented | Goal] = [cell.goal] if cell.goal is not None else []
     for one in cell.filters:
-        if isinstance(one, Within | Flag):
-            flags += [one] if isinstance(one, Within) else []
+        if isinstance(one, Rowwise):
+            flags += [one] if not isinstance(one, Flag) else []
         elif all(_is_groupable(names, cell.root, roots, leaf) for leaf in leaves(one)):
             by_fields.append(one)
         else:
@@ -62,8 +62,8 @@ def flags_of(
     if cell.agg == "count":
         flags += _present(names.model, cell)
     if len(flags) > FLAGS_MAX:
-        plain = tuple(one for one in flags if not isinstance(one, Within | Goal))
-        flags = [*(one for one in flags if isinstance(one, Within | Goal)), m.AllOf(plain)]
+        plain = tuple(one for one in flags if not isinstance(one, Within | Consented | Goal))
+        flags = [*(one for one in flags if isinstance(one, Within | Consented | Goal)), m.AllOf(plain)]
     return by_fields, tuple(flags)
 
 

@@ -22,10 +22,10 @@ from ..model.expression import (
     COMBINABLE,
     By,
     Expression,
-    Flag,
     Measured,
     Quotient,
     Resolver,
+    Rowwise,
     Scaled,
     Series,
     Window,
@@ -134,7 +134,7 @@ def _conditions(ask: Ask, legs: Iterable[FactScan]) -> set[Has]:
     """Return the conditions on metrics in what is asked and in the definitions of metrics."""
     filters = [*ask.where]
     for cell in (cell for leg in legs for cell in leg.cells):
-        filters += [one for one in _all_filters(cell) if not isinstance(one, Within | Flag)]
+        filters += [one for one in _all_filters(cell) if not isinstance(one, Rowwise)]
     return {has for one in filters if not isinstance(one, Where) for has in metrics_in(one)}
 
 
@@ -225,7 +225,7 @@ def is_timeless(plan: Plan) -> bool:
     return not any(isinstance(one, Within) for one in asked) and all(map(is_timeless, plan.having.values()))
 
 
-def _all_filters(cell: Measured) -> tuple[Filter | Within | Flag, ...]:
+def _all_filters(cell: Measured) -> tuple[Filter | Rowwise, ...]:
     return cell.filters + (cell.goal.filters if cell.goal else ())
 
 

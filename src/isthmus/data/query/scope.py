@@ -18,9 +18,10 @@ from isthmus.markings import AllOf, AnyOf, Cut, Filter, Grain, Has, Not, Operato
 
 from ..errors import NotADimension
 from ..model.calendars import Calendar
-from ..model.expression import Flag, Goal, Within
+from ..model.expression import Consented, Flag, Goal, Rowwise, Within
 from ..model.model import Field, Model
 from ..model.paths import THEN, JoinPath, Names, Path, Step
+from .consents import consented
 from .moments import Day
 from .values import BIGINT, DIGITS_MAX, SQL_OPERATORS, read_values
 
@@ -155,7 +156,7 @@ class Scope:
         if place not in self._aliases:
             if self.time is None:
                 raise errors.BadAsk(f"{self.entity} has no time to look back to", remedy=f"leave {THEN} out")
-            now, moment = self.at(found.path), self._moment(self.time)
+            now, moment = self.at(found.path), self.moment(self.time)
             alias = self._aliases[place] = self.shared.alias("t")
             key = found.entity.key
             same = " and ".join(f"{alias}.{quoted(part)} = {now}.{quoted(part)}" for part in key)
@@ -170,7 +171,7 @@ class Scope:
             )
         return self._aliases[place]
 
-    def _moment(self, time: JoinPath) -> str:
+    def moment(self, time: JoinPath) -> str:
         """Return a time as a moment: of a day, its beginning as the asker's clock shows it."""
         column = self.column(time)
         if time.field.kind == "timestamp":
@@ -199,14 +200,14 @@ def matching(step: Step, near: str, far: str) -> str:
     return " and ".join(f"{far}.{quoted(there)} = {near}.{quoted(own)}" for own, there in pairs)
 
 
-def conjunction(scope: Scope, filters: Iterable[Filter | Within | Flag], reason: str) -> list[str]:
+def conjunction(scope: Scope, filters: Iterable[Filter | Rowwise], reason: str) -> list[str]:
     """Return the conditions that hold together. Those on the many side that begin with the same step down are about
     the same row there, wherever they lead from it."""
     conditions: list[str] = []
     on_many: dict[Path, list[Filter]] = {}
     for one in _flat(filters):
-        way = () if isinstance(one, Within | Flag | Not) else _way_down(scope, one, reason)
-        if way and not isinstance(one, Within | Flag):
+        way = () if isinstance(one, Rowwise | Not) else _way_down(scope, one, reason)
+        if way and not isinstance(one, Rowwise):
             on_many.setdefault(way, []).append(one)
         else:
             conditions.append(condition(scope, one, reason))
@@ -237,11 +238,13 @@ def reaching(scope: Scope, goal: Goal | None) -> list[str]:
     return [f"exists (select 1 {inner.clause()} where {' and '.join(conditions)})"]
 
 
-def condition(scope: Scope, one: Filter | Within | Flag, reason: str) -> str:
+def condition(scope: Scope, one: Filter | Rowwise, reason: str) -> str:
     """Return one filter as SQL."""
     match one:
         case Within():
             return _within(scope, one)
+        case Consented():
+            return consented(scope, one)
         case Flag(of=of, holds=holds):
             phrase = " and ".join(reaching(scope, of)) if isinstance(of, Goal) else condition(scope, of, reason)
             return f"({phrase})" if holds else f"(({phrase}) is not true)"
@@ -268,7 +271,7 @@ def interval(count: int, grain: Grain) -> str:
     return f"interval '{count * 3} month'" if grain == "quarter" else f"interval '{count} {grain}'"
 
 
-def _flat(filters: Iterable[Filter | Within | Flag]) -> Iterable[Filter | Within | Flag]:
+def _flat(filters: Iterable[Filter | Rowwise]) -> Iterable[Filter | Rowwise]:
     for one in filters:
         if isinstance(one, AllOf):
             yield from _flat(one.parts)

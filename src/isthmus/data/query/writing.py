@@ -11,7 +11,7 @@ from isthmus.markings import Filter
 
 from ..model.ask import calendar, leaves, metrics_in, zone
 from ..model.calendars import Calendar
-from ..model.expression import Flag, Measured, Within
+from ..model.expression import Measured, Rowwise, Within
 from ..model.model import Model
 from .plan import FactScan, Plan
 from .scope import Parameters, Scope, conjunction, reaching
@@ -145,7 +145,7 @@ def aggregated(cell: Measured, column: str, passing: str = "") -> str:
     return f"{CODES.get(cell.agg, cell.agg)}({column}){kept}"
 
 
-def stated(cell: Measured) -> list[Filter | Within | Flag]:
+def stated(cell: Measured) -> list[Filter | Rowwise]:
     """Return a cell's filters on what its rows say; of a level, a period is no such filter."""
     return [one for one in cell.filters if not (cell.series and isinstance(one, Within))]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import DemoData, Every, Job, Page, Personal, Search
+from isthmus.manifest import DemoData, Every, Job, Page, Personal, Search, Within
 
 from . import api, entities
 from .service import lending, lots, reservations, serials, stock
@@ -24,6 +24,10 @@ PACK = Pack(
                 "name": "it comes with the address, and nothing is done with it",
                 "phone": "it comes with the address, and nothing is done with it",
             },
+        ),
+        Within(
+            kind="seller",
+            capabilities=(api.receive, api.adjust, api.count, api.set_limits, api.list_stock, api.list_movements),
         ),
         Job(name="inventory.expire", when=Every(seconds=15), calls=api.expire),
         Page(

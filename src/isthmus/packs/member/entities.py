@@ -41,7 +41,19 @@ class Resolved(Value):
     person_id: UUID
 
 
-ENTITIES = (Person, Membership, Resolved)
+@entity("member.consent", table="member.consent_change", consents=("purpose", "is_given"))
+class Consent(Value):
+    """What a member consented to, or took back."""
+
+    front_end: Annotated[str, Key(), Dimension()]
+    member_id: Annotated[UUID, Key(), Ref("member.membership")]
+    number: Annotated[int, Key()]
+    purpose: Annotated[str, Dimension()]
+    is_given: Annotated[bool, Dimension()]
+    at: Annotated[datetime, Time()]
+
+
+ENTITIES = (Person, Membership, Resolved, Consent)
 
 _ACTIVE = Where("member.membership.state", "=", "active")
 

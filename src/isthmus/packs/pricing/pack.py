@@ -1,7 +1,7 @@
 """The manifest of pricing."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import DemoData, Paid, Personal
+from isthmus.manifest import DemoData, Paid, Personal, Within
 
 from . import api, entities, service
 
@@ -14,6 +14,10 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Within(
+            kind="seller",
+            capabilities=(api.put_prices, api.withdraw_prices, api.list_prices, api.list_price_history),
+        ),
         Paid(points=(api.adjust_unit_price,), instead=("sale_amount", "amount")),
         Personal(because="what is said of lines is looked at when they are priced, and not kept"),
         DemoData(

@@ -15,7 +15,7 @@ entity Role;
 entity Relation in [Role];
 entity FrontEnd;
 entity Person in [Role, Relation];
-entity Client in [Role] { name: String, front_end: FrontEnd };
+entity Client in [Role, Relation] { name: String, front_end: FrontEnd };
 entity Platform;
 action "read", "write";
 """

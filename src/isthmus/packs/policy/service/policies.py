@@ -163,7 +163,8 @@ class Policies:
 
     def _over_parts(self, held: PolicySet, who: api.Who, action: str, front_end: str, via: str) -> api.Decision:
         """Decide over the whole front end, and where that is not permitted over each part that somebody holds of it."""
-        whole = _asked(held, who, action, front_end, via)
+        is_key = bool(who.client and who.relations and not who.person)  # of a part: all of the front end is never its
+        whole = api.Decision(is_allowed=False) if is_key else _asked(held, who, action, front_end, via)
         kinds = self.within.get(action, ())
         parts = [one for one in who.relations if _kind(one) in kinds] if not whole.is_allowed else []
         found = [(one.partition(" ")[2], _asked(held, who, action, front_end, via, one)) for one in parts]
@@ -256,7 +257,7 @@ def who_calls(caller: Caller) -> api.Who:
     if caller.person:
         return api.Who(person=caller.person, roles=caller.roles, relations=caller.relations)
     is_platform = caller.is_event_triggered or caller.via == "job"
-    return api.Who(client=caller.client, roles=caller.roles, is_platform=is_platform)
+    return api.Who(client=caller.client, roles=caller.roles, relations=caller.relations, is_platform=is_platform)
 
 
 def _kind(relation: str) -> str:
@@ -309,10 +310,10 @@ def _principal(who: api.Who, front_end: str, relation: str) -> tuple[Uid, list[d
     if who.person:
         above = [*(("Role", role) for role in who.roles), *(("Relation", one) for one in held)]
         return _uid("Person", who.person), [_entity("Person", who.person, *above), *known]
-    roles = [_uid("Role", role) for role in who.roles]
+    above = [("Role", role) for role in who.roles] + [("Relation", one) for one in held]
     name = f"{front_end}/{who.client}"
     attrs = {"name": who.client, "front_end": {"__entity": {"type": "FrontEnd", "id": front_end}}}
-    return _uid("Client", name), [{**_entity("Client", name), "attrs": attrs, "parents": roles}, *known]
+    return _uid("Client", name), [{**_entity("Client", name, *above), "attrs": attrs}, *known]
 
 
 def _entity(kind: str, name: str, *above: tuple[str, str]) -> dict[str, Any]:
@@ -337,7 +338,8 @@ def _named(who: api.Who) -> str:
     if who.is_platform:
         return "the platform"
     held = ", ".join((*who.roles, *who.relations)) or "nobody"
-    return f"{who.person!r} as {held}" if who.person else f"client {who.client!r}"
+    of = f" of {', '.join(one.partition(' ')[2] for one in who.relations)}" if who.relations else ""
+    return f"{who.person!r} as {held}" if who.person else f"client {who.client!r}{of}"
 
 
 def _problems(sources: Iterable[Source], schema: str) -> Iterator[str]:
