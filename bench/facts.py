@@ -63,8 +63,8 @@ async def _rows(rounds: int) -> list[Row]:
 
 async def _order_ms(url: str, key: str, share: float) -> float:
     """Return the server's processor time for an order, in milliseconds, with this share of calls recorded."""
-    shop.FOLDER.mkdir(parents=True, exist_ok=True)
-    settings = shop.FOLDER / "facts.toml"
+    settings = shop.place(url) / "facts.toml"  # beside the server's front end
+    settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(f"[record]\nshare = {share}\n")
     environment = {"ISTHMUS_CONFIG": str(settings.absolute())}
     async with shop.serving(url, environment=environment) as server, _buyers(server, key) as buyers:
