@@ -36,6 +36,19 @@ async def _is_read(auditor: httpx.AsyncClient, query: str) -> None:
     await until(look, query)
 
 
+async def test_an_entry_shows_what_a_field_was_before_and_is_after(served: Served) -> None:
+    for name in ("Drinks", "Hot drinks"):
+        await served.call("catalog.put-categories", {"categories": [{"code": "drinks", "name": name}]})
+    async with httpx.AsyncClient(base_url=f"{served.address}/", timeout=30) as auditor:
+        await served.sign_in(auditor, "auditor")
+
+        async def look() -> bool:
+            page = await auditor.get("audit?front_end=north&capability=catalog.put-categories")
+            return '<dt>name</dt><dd><code>"Drinks"</code> → <code>"Hot drinks"</code></dd>' in page.text
+
+        await until(look, "what the name was and is")
+
+
 async def test_who_has_a_role_at_one_front_end_only_reads_nothing_of_all(served: Served) -> None:
     async with httpx.AsyncClient(base_url=f"{served.address}/", timeout=30) as auditor:
         await served.sign_in(auditor, "auditor", "north")
