@@ -21,7 +21,7 @@ from . import signing
 from .conftest import Served
 from .test_pages import PAGES
 
-MAY_SEE = {"/orders", "/goods", "/parcels", "/settlements", "/metrics", "/account"}
+MAY_SEE = {"/orders", "/goods", "/parcels", "/settlements", "/stock", "/metrics", "/account"}
 MINE, THEIRS = "tea", "jam"
 
 
@@ -77,7 +77,7 @@ async def test_no_page_shows_anything_of_another_seller(served: Served, seller: 
         *PAGES, f"/orders/north/{theirs}", f"/orders?q={seller.theirs['number']}", "/orders?q=jam.buyer@example.org",
         f"/parcels?reference={theirs}", "/goods?text=jam", "/goods?seller=jam-maker",
         "/settlements?payee=seller/jam-maker",
-        f"/find?q={seller.theirs['number']}", f"/find?q={theirs}", "/find?q=jam", "/calls?q=jam", "/stock/north/jam",
+        f"/find?q={seller.theirs['number']}", f"/find?q={theirs}", "/find?q=jam", "/calls?q=jam",
         "/members?q=jam.buyer@example.org", "/metrics?metrics=order.line-sales&by=order.line.seller",
         "/metrics/answer.csv?metrics=order.line-sales&by=order.line.seller",
         "/metrics?metrics=order.sales&policy=owner",
@@ -104,6 +104,15 @@ async def test_the_page_of_anothers_order_is_the_page_of_none(seller: Two) -> No
     assert (pages[0].status_code, texts[0]) == (pages[1].status_code, texts[1])
     assert pages[0].status_code == 404
     assert (await seller.client.get(f"orders/north/{seller.mine['order_id']}")).status_code == 200
+
+
+async def test_the_page_of_anothers_stock_is_the_page_of_none(seller: Two) -> None:
+    pages = [await seller.client.get(f"stock/north/{one}") for one in (THEIRS, "nothing")]
+    theirs, nothing = (
+        re.sub(r'name="(csrf|reference)" value="[^"]*"|[0-9a-f-]{36}', "", one.text) for one in pages
+    )  # fmt: skip
+    assert [one.status_code for one in pages] == [200, 200]
+    assert theirs.replace(THEIRS, "?") == nothing.replace("nothing", "?")
 
 
 async def test_no_form_reaches_what_is_anothers(served: Served, seller: Two) -> None:
