@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from isthmus.data.model.columns import quoted
 
 from ..errors import BadMetric
 from ..model.expression import Consented
-
-if TYPE_CHECKING:
-    from .scope import Scope
+from ..model.paths import JoinPath, Path
 
 
-def consented(scope: Scope, one: Consented) -> str:
+class Rows(Protocol):
+    """What a condition on rows needs to know of the statement that reads them."""
+
+    entity: str
+    time: JoinPath | None
+    shared: Any  # with the model, the aliases and the values of the whole statement
+
+    def join_path(self, name: str, reason: str) -> JoinPath: ...
+    def at(self, path: Path) -> str: ...
+    def moment(self, time: JoinPath) -> str: ...
+
+
+def consented(scope: Rows, one: Consented) -> str:
     """Return that whom a row is of had consented at its time, or has by now where it has none."""
     known = scope.shared.model.entity(one.entity)
     reference = known.references[0]
