@@ -61,8 +61,8 @@ async def phone(browser: Chromium, mall: Mall, subscribed: Browser) -> AsyncIter
 
 
 async def ordered(page: Page, shop: str) -> None:
-    """Order a cup for a slot of the van, and pay."""
-    await put(page, shop, "cup")
+    """Order cups for a slot of the van, and pay."""
+    await put(page, shop, "cup", 2)  # one is too little to be brought, once it is evening and costs less
     await page.get_by_label(re.compile("12:00–14:00")).check()
     await see_total(page)
     await order_and_pay(page)
