@@ -41,7 +41,7 @@ from isthmus.values import money
 CLIENTS = 16
 ACCOUNTS = 1_000
 BATCH = 100
-BATCHING = 2  # tasks that send batches: as many as there are processors
+BATCHING = 4  # tasks that send batches, two for each processor: while one is decided on, another is written
 PART_S = 0.4  # short turns, and many: what else a machine does disturbs each side alike
 TURNS = 4  # a round
 LEGS = int(os.environ.get("ISTHMUS_BENCH_LEGS", "1000000"))

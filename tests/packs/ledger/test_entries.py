@@ -28,6 +28,12 @@ async def test_an_entry_of_many_legs_moves_every_account_that_it_names(office: O
     await office.check()
 
 
+async def test_an_owner_is_called_by_any_signs_and_they_come_back(office: Office) -> None:
+    owner = "member/a\"b\\c,{d}'null"
+    await office.post(draft("order/1", leg(CASH, 100, owner=owner), leg(SALES, -100, owner="member/NULL")))
+    assert [one.owner for one in (await office.entry("order/1")).legs] == [owner, "member/NULL"]
+
+
 @pytest.mark.parametrize(
     ("legs", "said"),
     [

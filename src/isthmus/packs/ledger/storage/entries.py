@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from uuid import UUID
 
 from isthmus.kernel import Value, decode, encode, ports
@@ -11,9 +12,8 @@ from isthmus.values import money
 
 from .. import api
 
-_WRITE = (
-    "select * from ledger.write($1, $2, $3::text::int[], $4::text::text[], $5, $6, $7::text::bigint[], $8, $9, $10)"
-)
+_WRITE = """select * from ledger.write($1, $2, $3::text::int[], $4::text::text[], $5::text::text[], $6::text::text[],
+    $7::text::bigint[], $8, $9, $10)"""
 _WRITE_SHARED = _WRITE.replace("ledger.write", "ledger.write_shared")
 _RECORD = "select ledger.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 _ENTRIES = """
@@ -82,24 +82,22 @@ class Written(Value):
 def columns(
     front_end: str, rows: Sequence[Row], legs: Sequence[Sequence[api.EntryLeg]], at: datetime, by: str
 ) -> tuple[object, ...]:
-    """Return entries with their legs, which have passed `api.fault_of`, as the database takes them."""
-    flat = [(place, leg) for place, own in enumerate(legs, 1) for leg in own]
-    return (
-        front_end,
-        encode(rows),
-        _array(str(place) for place, _ in flat),
-        _array(leg.account for _, leg in flat),
-        [leg.owner for _, leg in flat],
-        [leg.amount.currency for _, leg in flat],
-        _array(str(leg.amount.minor) for _, leg in flat),
-        at,
-        by,
-    )
+    """Return entries with their legs as the database takes them.
+
+    Arrays are text: of a list asyncpg asks each item twice whether it is a list too.
+    """
+    flat = [
+        (str(place), _quoted(leg.account), _quoted(leg.owner), _quoted(leg.amount.currency), str(leg.amount.minor))
+        for place, own in enumerate(legs, 1)
+        for leg in own
+    ]
+    arrays = (f"{{{','.join(column)}}}" for column in zip(*flat, strict=True))
+    return (front_end, encode(rows), *arrays, at, by)
 
 
-def _array(items: Iterable[str]) -> str:
-    """Write an array of what needs no quotes; of a list asyncpg would ask each item twice whether it is one too."""
-    return f"{{{','.join(items)}}}"
+@lru_cache(4_096)
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 async def write(session: ports.Session, given: tuple[object, ...], *, is_shared: bool = False) -> list[Written]:
