@@ -32,7 +32,7 @@ async def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "front_ends" / "north" / "front_end.py").write_text(NORTH)
 
     async def run(*command: str) -> tuple[int, str]:
-        asked = ["security", *command]
+        asked = [*command] if command[0] == "client" else ["security", *command]
         ran = await asyncio.to_thread(CliRunner(env={"COLUMNS": "250"}).invoke, cli.main_app, asked)
         if ran.exception is not None and not isinstance(ran.exception, SystemExit):
             raise ran.exception
@@ -55,6 +55,14 @@ async def test_who_is_here_is_decided_about_as_they_are(run: Run) -> None:
         1,
         {"is_allowed": False, "policies": ["north#closed"], "failed": [], "parts": []},
     )
+
+
+async def test_a_key_is_confined_to_a_part_of_a_kind_that_there_is(run: Run) -> None:
+    with pytest.raises(errors.BadAsk, match="'seler/17' is no part of a front end") as wrong:
+        await run("client", "create", "north", "--name", "erp", "--part", "seler/17")
+    assert (wrong.value.path, "seller" in wrong.value.remedy) == ("--part", True)
+    assert await run("client", "list", "--json") == (0, "[]")
+    assert (await run("client", "create", "north", "--name", "erp", "--part", "seller/17"))[1].startswith("isth_")
 
 
 async def test_lists_say_what_decisions_do(run: Run) -> None:
