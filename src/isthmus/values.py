@@ -6,7 +6,7 @@ import enum
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, TypeVar
@@ -57,6 +57,18 @@ class CurrencyMismatch(errors.BadAsk):
     """Amounts of two currencies meet where only one can be."""
 
     slug = "currency-mismatch"
+
+
+class DaysBackwards(errors.BadAsk):
+    """Days end before they begin."""
+
+    slug = "days-backwards"
+
+
+def check_days(since: date | None, until: date | None, path: str) -> None:
+    """Refuse days that end before they begin; an end that is left out is never before. Raises DaysBackwards."""
+    if since is not None and until is not None and until < since:
+        raise DaysBackwards(f"{until} is before {since}", remedy="put the earlier day first", path=f"{path}.until")
 
 
 # What kind of sale an order is; products add kinds of their own.

@@ -13,7 +13,7 @@ from isthmus.kernel import Effect, Meta, Value, errors, flow
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.reconciliation import api as reconciliation
 from isthmus.packs.settlement import api as settlement
-from isthmus.values import Code, Money
+from isthmus.values import Code, Money, check_days
 
 ROWS_MAX = 500  # front ends, each with what it used
 Check = Literal["books-balance", "pending-entries", "differences", "settlements-to-approve", "files-to-send"]
@@ -64,6 +64,9 @@ class GetTaxReturn(Value):
 
     since: date
     until: date
+
+    def __check__(self, path: str) -> None:
+        check_days(self.since, self.until, path)
 
 
 class TaxReturnLine(Value):

@@ -23,7 +23,7 @@ from isthmus.packs.member import api as member
 from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
 from isthmus.packs.tax import api as tax
-from isthmus.values import ORDER_KIND
+from isthmus.values import ORDER_KIND, check_days
 
 ISSUE = "invoices.issue"  # the setting that says when invoices are issued by themselves
 ON_SHIPPING = "on-shipping"
@@ -47,6 +47,9 @@ class IssueForPeriod(Value):
     since: date
     until: date
     buyer: invoicing.Party
+
+    def __check__(self, path: str) -> None:
+        check_days(self.since, self.until, path)
 
 
 class CreditReturn(Value):

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated, Literal
 
 from isthmus.kernel import Effect, Meta, Value, capability
-from isthmus.values import Money
+from isthmus.values import Money, check_days
 
 from .errors import BadCursor
 
@@ -20,6 +20,9 @@ class GetTrialBalance(Value):
     since: date | None = None
     until: date | None = None
     by_front_end: bool = False
+
+    def __check__(self, path: str) -> None:
+        check_days(self.since, self.until, path)
 
 
 class TrialLine(Value):
@@ -91,6 +94,9 @@ class ExportJournal(Value):
     form: Literal["beancount", "csv"] = "beancount"
     limit: Annotated[int, Meta(ge=1, le=5_000)] = 1_000
     cursor: str | None = None
+
+    def __check__(self, path: str) -> None:
+        check_days(self.since, self.until, path)
 
 
 class Journal(Value):
