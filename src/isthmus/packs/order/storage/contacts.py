@@ -37,23 +37,27 @@ class Contact:
     email_hash: bytes | None = None
 
 
+NOWHERE: Final = b"null"
+NOBODYS: Final = Contact(email="", address=None)
+
+
 def in_the_clear(email: str, address: Address | None) -> Contact:
-    return Contact(email=email, address=None if address is None else encode(address))
+    return Contact(email=email, address=address and encode(address))
 
 
 async def sealed(
     session: ports.Session, front_end: str, order_id: UUID, clear: Contact, seals: Seals, *, is_first: bool
 ) -> Contact:
     """Return a contact as it is written where orders are sealed. is_first: the order is new."""
-    texts = [one for one in (clear.address, clear.email.encode()) if one]
-    if not texts:
+    if clear == NOBODYS:
         return clear
-    found = await seals.seal(session, front_end, str(order_id), TABLE, texts, is_first=is_first)
+    texts = [clear.address or NOWHERE, clear.email.encode()]
+    address, email = await seals.seal(session, front_end, str(order_id), TABLE, texts, is_first=is_first)
     return Contact(
         email="",
-        address=None if clear.address is None else coarse(decode(clear.address, Address)),
-        sealed_address=found[0] if clear.address else None,
-        sealed_email=found[-1] if clear.email else None,
+        address=coarse(_address(clear.address)),
+        sealed_address=address,
+        sealed_email=email,
         email_hash=await hashed(clear.email, seals),
     )
 
@@ -73,13 +77,13 @@ async def opened(
     for row in rows:
         address = row["address"] if row["sealed_address"] is None else next(texts)
         email = row["contact_email"] if row["sealed_email"] is None else next(texts).decode()
-        found.append((email, None if address is None else decode(address, Address)))
+        found.append((email, _address(address)))
     return found
 
 
-def coarse(address: Address) -> bytes:
+def coarse(address: Address | None) -> bytes | None:
     """Return what of an address stays in the clear."""
-    return encode({"country": address.country, "region": address.region})
+    return address and encode({"country": address.country, "region": address.region})
 
 
 async def hashed(email: str, seals: Seals) -> bytes | None:
@@ -90,3 +94,7 @@ async def hashed(email: str, seals: Seals) -> bytes | None:
 async def hashes(emails: Sequence[str], seals: Seals) -> list[bytes]:
     """Return the hashes of e-mail addresses, of those that have one."""
     return [one for email in emails if (one := await hashed(email, seals)) is not None]
+
+
+def _address(text: bytes | None) -> Address | None:
+    return None if text in (None, NOWHERE) else decode(text, Address)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from msgspec import convert
-
-from isthmus.kernel import decode, encode, ports
+from isthmus.kernel import encode, ports
 from isthmus.sealing import Seals
-from isthmus.values import Address, Applied, composed, money
+from isthmus.values import composed, money
 
 from .. import api
 from . import contacts
 from .contacts import Contact
+from .rows import whole
 
 ADD_LINES = """insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location,
     tax_category, list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, attributes,
@@ -195,7 +193,7 @@ async def place(
         if not is_new and await group(session, front_end, ask.group_id, is_locked=False):
             return False
         parts = [await _sealed(session, front_end, one, contact, seals) for one in parts]
-        contact = Contact(email="", address=ask.address and contacts.coarse(ask.address))
+        contact = Contact(email="", address=contacts.coarse(ask.address))
     sent = [line.quantity if ask.is_handed_over else 0 for line in ask.lines]
     lines = [
         line_row(ask.lines[line], order_id=part.order_id, line=at, shipped=sent[line], commission=commission)
@@ -263,13 +261,13 @@ async def orders(
     session: ports.Session, front_end: str, order_ids: Sequence[UUID], seals: Seals
 ) -> list[api.Order]:  # fmt: skip
     """Return orders whole, the latest first."""
-    return await _orders(await session.fetch(_ORDERS_BY_ID, front_end, list(order_ids)), session, seals)
+    return await whole(await session.fetch(_ORDERS_BY_ID, front_end, list(order_ids)), session, seals)
 
 
 async def orders_of(session: ports.Session, front_end: str, group_id: UUID, seals: Seals) -> list[api.Order]:
     """Return the orders of a group whole, in the order of their numbers."""
     rows = await session.fetch(_ORDERS_OF_GROUP, front_end, group_id)
-    return await _orders(sorted(rows, key=lambda one: one["number"]), session, seals)
+    return await whole(sorted(rows, key=lambda one: one["number"]), session, seals)
 
 
 async def hold_group(session: ports.Session, front_end: str, group_id: UUID) -> None:
@@ -357,68 +355,3 @@ def _briefs(rows: Sequence[ports.Row]) -> list[api.OrderBrief]:
         )
         for row in sorted(rows, key=lambda one: one["number"])
     ]
-
-
-async def _orders(rows: Sequence[ports.Row], session: ports.Session, seals: Seals) -> list[api.Order]:
-    found = await contacts.opened(rows, session, seals)
-    return [_order(row, *contact) for row, contact in zip(rows, found, strict=True)]
-
-
-def _order(row: ports.Row, email: str, address: Address | None) -> api.Order:
-    currency = row["currency"]
-    return api.Order(
-        order_id=row["order_id"],
-        group_id=row["group_id"],
-        number=str(row["number"]),
-        state=api.OrderState(row["state"]),
-        part=row["part"],
-        member_id=row["member_id"],
-        contact_email=email,
-        address=address,
-        order_kind=row["order_kind"],
-        channel=row["channel"],
-        box=row["box"],
-        plan=row["plan"],
-        currency=currency,
-        lines=tuple(_line(line, currency) for line in decode(row["lines"], list[dict[str, Any]])),
-        delivery_fee=money(row["delivery_fee_minor"], currency),
-        delivery_method=row["delivery_method"],
-        total=money(row["total_minor"], currency),
-        refunded=money(row["refunded_minor"], currency),
-        coupons=tuple(row["coupons"]),
-        placed_at=row["placed_at"],
-        pay_before=row["pay_before"],
-        history=decode(row["history"] or b"[]", tuple[api.HistoryEntry, ...]),
-        attributes=decode(row["attributes"], dict[str, Any]),
-        supplements=row["supplements"],
-        review_until=row["review_until"],
-        delivery_tax=money(row["delivery_tax_minor"], currency),
-        delivery_taxed=None if row["delivery_taxed"] is None else decode(row["delivery_taxed"], api.Taxed),
-    )
-
-
-def _line(row: Mapping[str, Any], currency: str) -> api.OrderLine:
-    return api.OrderLine(
-        line=row["line"],
-        sku=row["sku"],
-        title=row["title"],
-        quantity=row["quantity"],
-        unit=row["unit"],
-        seller=row["seller"],
-        location=row["location"],
-        tax_category=row["tax_category"],
-        list_amount=money(row["list_minor"], currency),
-        amount=money(row["amount_minor"], currency),
-        discount=money(row["discount_minor"], currency),
-        tax=money(row["tax_minor"], currency),
-        total=money(row["total_minor"], currency),
-        is_returnable=row["is_returnable"],
-        applied=convert(row["applied"], tuple[Applied, ...]),
-        attributes=row["attributes"],
-        taxed=None if row["taxed"] is None else convert(row["taxed"], api.Taxed),
-        commission=money(row["commission_minor"], currency),
-        shipped=row["shipped"],
-        closed=row["closed"],
-        returned=row["returned"],
-        refunded=money(row["refunded_minor"], currency),
-    )
