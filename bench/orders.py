@@ -35,7 +35,7 @@ SIZES = (1, 20, 200, 1_000)
 PART_S = 1.0  # of one side in one turn: short, so that what else the machine does disturbs both
 TURNS = 3  # in one round
 TRIED = 5  # orders whose round trips are counted
-TOLD_S = 0.5  # within it the platform has told its servers of the order before
+QUIET_S = 0.5  # what follows the order before is sent within it
 
 Row = dict[str, Any]
 Buying = Callable[[], Awaitable[object]]
@@ -165,7 +165,7 @@ async def _round_trips(url: str) -> dict[int, int]:
             )
             trips: list[int] = []
             for _ in range(TRIED + 1):
-                await asyncio.sleep(TOLD_S)
+                await asyncio.sleep(QUIET_S)
                 before = tap.round_trips
                 await running.platform.call(checkout.place_order, ask, shop.CALLER, key=uuid.uuid4().hex)
                 trips.append(tap.round_trips - before)
