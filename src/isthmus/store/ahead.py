@@ -20,7 +20,6 @@ from typing import Any, Final, TypeVar, cast
 import asyncpg
 
 from .tenant import Tenant
-from .watched import METER, noted
 
 T = TypeVar("T")
 
@@ -96,13 +95,7 @@ class Ahead(asyncio.Protocol):
 
 
 async def behind(ahead: str, connection: Any, tenant: Tenant, statement: Callable[[Any], Awaitable[T]]) -> T:
-    """Send a statement behind what goes ahead of it, in one round trip; who is watched sees one after the other."""
-    is_metered = METER.get() is not None
-    if ahead and (is_metered or tenant.watcher is not None):
-        await (noted(connection.execute(ahead)) if is_metered else connection.execute(ahead))
-        ahead = ""
-    if not ahead:
-        return await (noted(statement(connection)) if is_metered else statement(connection))
+    """Send a statement behind what goes ahead of it, in one round trip; raise what is wrong with either."""
     sent: Sent = connection.ahead.send(ahead)
     try:
         return await statement(connection)

@@ -149,7 +149,13 @@ class Statements:
             try:
                 connection = self._connection or await self._connected()
                 ahead = "" if is_alone else await self._ahead(connection)
-                result = await behind(ahead, connection, self._tenant, statement)
+                is_metered = METER.get() is not None
+                if ahead and (is_metered or self._tenant.watcher is not None):  # it sees one by one
+                    going = connection.execute(ahead)
+                    await (noted(going) if is_metered else going)
+                    ahead = ""
+                answering = behind(ahead, connection, self._tenant, statement) if ahead else statement(connection)
+                result = await (noted(answering) if is_metered else answering)
                 self._tenant.is_given_up = False
                 return result
             except BROKEN as error:
