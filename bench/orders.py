@@ -22,7 +22,7 @@ import msgspec
 from bench import _shop as shop
 from bench._by_hand import ByHand
 from isthmus.flows.checkout import api as checkout
-from isthmus.store.session import Write
+from isthmus.store.writing import Write
 
 GOODS = [f"good-{number:05}" for number in range(2_000)]
 UNITS = 10_000_000  # of each: nothing runs out
@@ -145,10 +145,10 @@ async def _statements(url: str) -> dict[int, int]:
     send = Write._send
     trips = 0
 
-    async def counting(self: Write, statement: Any) -> Any:
+    async def counting(self: Write, statement: Any, **how: Any) -> Any:
         nonlocal trips
         trips += 1
-        return await send(self, statement)
+        return await send(self, statement, **how)
 
     async with shop.running(url) as running:
         for lines in (LINES, *SIZES):
