@@ -211,6 +211,7 @@ def _members(type_: Any) -> list[str]:
     return [str(member) for member in get_args(type_)]
 
 
+@lru_cache(maxsize=4096)
 def _hints(type_: type) -> dict[str, Any]:
     fields = getattr(type_, "__struct_fields__", ())
     return {name: hint for name, hint in get_type_hints(type_, include_extras=True).items() if name in fields}
