@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import Caller, Platform, decode, ports
+from isthmus.manifest.vault import Vault
 from isthmus.packs.audit import api as audit
 from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.member import api as member
@@ -22,9 +25,9 @@ ADA = Caller(front_end="north", person="ada", client="console", via="console")
 
 
 @pytest.fixture
-def kept(shop: Shop) -> Shop:
+def kept(shop: Shop, tmp_path: Path) -> Shop:
     """Give the shop with a log of its commands."""
-    sender = WebhookSender(shop.database, WebhookSettings())
+    sender = WebhookSender(shop.database, WebhookSettings(), Vault(tmp_path / "key", webhooks.NoKey))
     resources = {**shop.platform.resources, ports.Journal: Journal(shop.database), WebhookSender: sender}
     platform = Platform(north_and_south(), shop.database, resources=resources)
     return Shop(platform, shop.database, shop.provider, shop.north, shop.south)
@@ -78,7 +81,7 @@ async def test_the_secret_of_a_webhook_is_in_no_entry(kept: Shop) -> None:
     assert "until" in (await _last(kept))["webhooks.secret"][0].before
     await kept.platform.call(webhooks.delete_endpoint, webhooks.NamedEndpoint(name="erp"), ADA)
     gone = await _last(kept)
-    assert {one.before["secret"] for one in gone["webhooks.secret"]} == {"[secret]"}
+    assert {one.before["sealed"] for one in gone["webhooks.secret"]} == {"[bytes]"}
     async with kept.database.platform() as session:
         said = await session.fetch_value("select string_agg(content, ' ') from audit.pending")
     assert secret

@@ -112,6 +112,7 @@ class Place:
 
     root: the folder of the settings. data: where the platform keeps files of its own. packs: what is plugged in.
     front_ends: their folder. resource: gives what was made of a kind: by this pack before, by others once all are made.
+    is_beside: a server started this process beside itself.
     """
 
     database: Database
@@ -122,6 +123,7 @@ class Place:
     front_ends: Path = Path()
     packs: tuple[Pack, ...] = ()
     resource: Callable[[type[Any]], Any] = lambda kind: None
+    is_beside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
