@@ -100,6 +100,23 @@ async def test_a_flow_in_steps_says_what_all_of_its_steps_changed(kept: Shop) ->
         assert await session.fetch_value("select count(*) from isthmus.changed_row") == 0
 
 
+async def test_a_flow_in_steps_that_was_refused_says_what_its_steps_changed(kept: Shop) -> None:
+    lines = (checkout.BuyLine(sku="tea", quantity=2),)
+    placed = await kept.platform.call(checkout.place_order, checkout.PlaceOrder(currency="EUR", lines=lines), ADA)
+    pay = checkout.PayOrder(payment_id=placed.payment_id, method="card", token="decline:no funds")
+    with pytest.raises(payment.Declined):
+        await kept.platform.call(checkout.pay_order, pay, ADA)
+    async with kept.database.platform() as session:
+        (last,) = await session.fetch("select content from audit.pending order by id desc limit 1")
+        assert await session.fetch_value("select count(*) from isthmus.changed_row") == 0
+    said = decode(last["content"].encode(), audit.Record)
+    assert (said.capability, said.outcome) == ("checkout.pay-order", payment.Declined.slug)
+    (attempt,) = said.rows
+    assert (attempt.table, attempt.before["state"]) == ("payment.attempt", "pending")
+    assert attempt.after is not None
+    assert attempt.after["state"] == "refused"
+
+
 async def test_a_cancellation_by_staff_says_from_which_state_an_order_came(kept: Shop) -> None:
     placed = await _bought(kept, kept.north)
     ask = checkout.CancelOrder(order_id=placed.orders[0].order_id, reason="asked for")

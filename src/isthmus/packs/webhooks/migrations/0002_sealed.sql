@@ -2,4 +2,3 @@
 -- they started, so that servers of the version before can read them for as long as they run beside.
 alter table webhooks.secret add column sealed bytea;
 alter table webhooks.secret alter column secret drop not null;
-alter table webhooks.secret add constraint one_form check ((secret is null) <> (sealed is null));
