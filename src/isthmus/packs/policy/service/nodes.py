@@ -57,8 +57,8 @@ def files_of(folder: Path, *, defaults: bool) -> Files:
     shipped = [(DEFAULT.stem, DEFAULT.read_text())] if defaults else []
     own = [(file.name, file.read_text()) for file in sorted(folder.glob(FILES))] if folder.is_dir() else []
     cases = folder / CASES_FILE
-    told = ((cases.name, cases.read_text()),) if cases.is_file() else ()
-    return Files(sources=(*shipped, *own), cases=told)
+    own_cases = ((cases.name, cases.read_text()),) if cases.is_file() else ()
+    return Files(sources=(*shipped, *own), cases=own_cases)
 
 
 @dataclass(slots=True)
