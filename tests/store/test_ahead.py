@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -11,7 +16,9 @@ from bench._wire import tapped
 from isthmus.kernel import errors, ports
 from isthmus.store import Database
 from isthmus.store.ahead import Ahead
+from tests.certificates import self_signed
 
+ASKS_FOR_TLS = bytes.fromhex("00000008 04d2162f")
 SAGA = ports.Saga(
     claim=ports.Claim(key="k-1", capability="shelf.take", ask_hash="h"),
     is_kept=True,
@@ -101,3 +108,49 @@ def test_answers_that_come_in_pieces_are_taken_off_and_the_rest_is_passed_on() -
             assert inner.heard == notice + other, f"cut at {cut} and {second}"
             assert sent.is_answered
             assert str(sent.error) == "division by zero"
+
+
+@asynccontextmanager
+async def behind_tls(url: str, folder: Path) -> AsyncIterator[str]:
+    """Give an address of a database at which a connection is encrypted, as one over a network is."""
+    split = urlsplit(url)
+    socket = Path(parse_qs(split.query)["host"][0]) / ".s.PGSQL.5432"
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own.load_cert_chain(*self_signed(folder))
+
+    async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async def entered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(8) == ASKS_FOR_TLS
+        writer.write(b"S")
+        await writer.start_tls(own)
+        far_reader, far_writer = await asyncio.open_unix_connection(str(socket))
+        await asyncio.gather(passed(reader, far_writer), passed(far_reader, writer))
+
+    server = await asyncio.start_server(entered, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield f"postgresql://{split.username}@127.0.0.1:{port}{split.path}?sslmode=require"
+    finally:
+        server.close()
+
+
+async def test_over_tls_too_a_step_begins_and_reads_and_tells_what_failed(shelf: Database, tmp_path: Path) -> None:
+    async with behind_tls(shelf.url, tmp_path) as url, await Database.open(url, connections_max=1) as database:
+        step = database.step("north", SAGA, 0)
+        await step.later("select $1::text", "locked")
+        assert await step.fetch_value("select current_setting('transaction_isolation')") == "read committed"
+        assert await step.fetch_value("select string_agg(n::text, ',') from generate_series(1, 20000) n") == ",".join(
+            map(str, range(1, 20001))
+        )
+        await step.close()
+        failing = database.step("north", SAGA, 0)
+        await failing.fetch_value("select 1")
+        await failing.later("select 1 / $1::integer", 0)
+        with pytest.raises(errors.Fault, match="division by zero"):
+            await failing.fetch_value("select 2")
+        await failing.close()

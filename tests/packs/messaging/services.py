@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import datetime as dt
-import ipaddress
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -16,14 +14,13 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import http_ece
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from py_vapid import Vapid02
 
+from tests.certificates import self_signed
 from tests.packs.webhooks.receiver import Receiver, Request
 
 Answers = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
@@ -82,23 +79,9 @@ class Apns:
 
 @asynccontextmanager
 async def apns(folder: Path) -> AsyncIterator[Apns]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1)).not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost"),
-            x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))  # fmt: skip
+    certificate, key = self_signed(folder)
     listening = socket.create_server(("127.0.0.1", 0))
-    found = Apns(f"https://localhost:{listening.getsockname()[1]}", folder / "cert.pem")
+    found = Apns(f"https://localhost:{listening.getsockname()[1]}", certificate)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -120,7 +103,7 @@ async def apns(folder: Path) -> AsyncIterator[Apns]:
 
     config = Config()
     config.bind = [f"fd://{listening.detach()}"]
-    config.certfile, config.keyfile = str(folder / "cert.pem"), str(folder / "key.pem")
+    config.certfile, config.keyfile = str(certificate), str(key)
     config.alpn_protocols = ["h2"]
     config.errorlog = None
     closing = asyncio.Event()
