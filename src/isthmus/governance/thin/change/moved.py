@@ -133,7 +133,7 @@ def _written(code: Code, moved: list[Moved], new: Path, folder: Path, pack: Pack
         tree = cst.parse_module(code.texts[one.path])
         (node,) = [cast(Any, line) for line in tree.body if removing.defines(line, {one.word})]
         plain = node.with_changes(leading_lines=[line for line in node.leading_lines if line.comment])
-        written = plain.visit(_Said(dict(_words(code, one, moved, source, pack))))
+        written = plain.visit(Renaming(dict(_words(code, one, moved, source, pack))))
         if one == moved[-1]:
             written = written.with_changes(name=cst.Name(does))
         source.append(tree.code_for_node(written))
@@ -181,7 +181,7 @@ def _tests(code: Code, moved: list[Moved], home: str) -> None:
                 )
                 said.setdefault(use.file, {})[use.text] = source.reach(Ref(module=home, name=one.word))
     for path, words in said.items():
-        sources[path].tree = sources[path].tree.visit(_Said(words))
+        sources[path].tree = sources[path].tree.visit(Renaming(words))
         code.texts[path] = sources[path].text()
 
 
@@ -193,7 +193,7 @@ def _listed(folder: Path, word: str, implementation: str) -> str:
     return manifest.text()
 
 
-class _Said(cst.CSTTransformer):
+class Renaming(cst.CSTTransformer):
     """Writes names otherwise, longest first; names of attributes and keywords stay."""
 
     def __init__(self, said: dict[str, str]) -> None:
