@@ -64,7 +64,9 @@ def test_a_product_that_was_its_only_answer_goes_too(company: Company):
         "    return amount * till.RATE + amount\n\n\n"
         'TWICE = Product(name="twice", doc="Twice.", owner="till", answers=(twice,))\n'
     )
-    company.edit(company.north / "front_end.py", "import cheaper", "import TWICE")
+    company.edit(company.north / "front_end.py", f"from {company.name}.products import cheaper\n", "")
+    brought = f"from {company.name}.products import TWICE\nfrom isthmus.kernel import FrontEnd"
+    company.edit(company.north / "front_end.py", "from isthmus.kernel import FrontEnd", brought)
     company.edit(company.north / "front_end.py", "    order={till.change_minor: (answers.never, cheaper)},\n", "")
     company.edit(company.north / "front_end.py", "        answers.no_fee,\n    ),", "    ),\n    products=(TWICE,),")
     own = (company.north / "answers.py").read_text()
@@ -74,7 +76,9 @@ def test_a_product_that_was_its_only_answer_goes_too(company: Company):
     change = inline_answer(Code.of(company.root), company.pack, answer, {"north": company.north})
     assert "+def fee(minor: int) -> int:" in differing(change, "service.py"), "an argument that would be said twice"
     assert "+    return minor * api.RATE + minor" in differing(change, "service.py")
+    assert '+    """Twice."""' in differing(change, "service.py"), "it is said what it does now"
     assert "-    products=(TWICE,)," in differing(change, "front_end.py")
+    assert '"""What north is."""\n\nfrom' in change.platform[company.north / "front_end.py"]
     assert not [line for line in differing(change, "__init__.py") if line.startswith("+")]
     assert change.platform[products].strip() == ""
 

@@ -65,14 +65,14 @@ def _as_default(code: Code, api_path: Path, word: str, path: Path, name: str) ->
             here[mention.text] = place[1]
     renamed = dict(zip(parameters_of(function), parameters_of(default), strict=True))
     begin = 1 if function.get_docstring() is not None else 0
-    keep = 1 if default.get_docstring() is not None else 0
     says = [cast(Any, one.visit(Renaming({**here, **renamed})))
             for one in list(cast(cst.IndentedBlock, function.body).body)[begin:]]  # fmt: skip
     used = {cast(cst.Name, one).value for line in says for one in m.findall(line, m.Name())} - set(here.values())
     parts.bring(used - set(renamed.values()), own, api)
     now = api.function(word)
     assert now is not None
-    first = list(cast(cst.IndentedBlock, now.body).body)[:keep]
+    told = function if begin else now
+    first = list(cast(cst.IndentedBlock, told.body).body)[: 1 if told.get_docstring() is not None else 0]
     api.replace(now, with_body(now, [*first, *says]))
     code.texts[api_path] = api.text()
 
