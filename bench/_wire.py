@@ -1,8 +1,9 @@
 """The wire between a server and PostgreSQL, tapped: a socket that passes all on, and counts round trips.
 
-PostgreSQL says `ready for query` (Z) once for each round trip, whatever was in it; that is what is counted, so nothing
-is asked of either side. `heard` is told of each before its answer is passed on: what ends a process there leaves the
-statement done and unheard, which is where a kill between two statements falls.
+A round trip is something sent, and the wait for its answer: whoever sends two messages and then waits for both makes
+one. So what is counted is how often the server speaks after PostgreSQL has, and nothing is asked of either side.
+PostgreSQL says `ready for query` (Z) after each message. `heard` is told of that before it is passed on: what ends a
+process there leaves the statement done and unheard, which is where a kill between two statements falls.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ class Tap:
     def __init__(self, url: str) -> None:
         self.url = url
         self.round_trips = 0
+        self.answers = 0  # one for each message
         self.heard: Callable[[int], None] = lambda _: None
 
     def count(self, kinds: bytes) -> None:
         """Take note of what PostgreSQL sent: the kinds of its messages."""
         for _ in range(kinds.count(b"Z")):
-            self.round_trips += 1
-            self.heard(self.round_trips)
+            self.answers += 1
+            self.heard(self.answers)
 
 
 class _Messages:
@@ -61,8 +63,20 @@ async def tapped(url: str) -> AsyncGenerator[Tap]:
 
         async def passing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             far_reader, far_writer = await asyncio.open_unix_connection(str(Path(folder) / _NAME))
-            back = asyncio.create_task(_passed(far_reader, writer, _Messages(), tap))
-            await _passed(reader, far_writer, None, tap)
+            messages, is_answered = _Messages(), True
+
+            def asked(_: bytes) -> None:
+                nonlocal is_answered
+                tap.round_trips += is_answered
+                is_answered = False
+
+            def answered(data: bytes) -> None:
+                nonlocal is_answered
+                is_answered = True
+                tap.count(messages.kinds(data))
+
+            back = asyncio.create_task(_passed(far_reader, writer, answered))
+            await _passed(reader, far_writer, asked)
             await back
 
         server = await asyncio.start_unix_server(passing, str(Path(own) / _NAME))
@@ -72,13 +86,10 @@ async def tapped(url: str) -> AsyncGenerator[Tap]:
             server.close()
 
 
-async def _passed(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, messages: _Messages | None, tap: Tap
-) -> None:
+async def _passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: Callable[[bytes], None]) -> None:
     try:
         while data := await reader.read(CHUNK):
-            if messages is not None:
-                tap.count(messages.kinds(data))
+            said(data)
             writer.write(data)
             await writer.drain()
     except OSError:

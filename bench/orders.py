@@ -1,9 +1,11 @@
 """Placing an order over HTTP against hand-written asyncpg, and what an order costs as it grows.
 
 The platform: `checkout.place-order` with an Idempotency-Key, one `isthmus serve` process, 16 connections that are kept
-alive. The limit: the same statements with the same rows, events and key, written by hand in the order that was found
-best, called in process by 16 tasks on 16 connections; it answers no HTTP, checks nothing and asks nobody. Both buy
-baskets of 5 of 2,000 goods, and take turns on one PostgreSQL with fsync and synchronous commit on.
+alive. Two hands, called in process by 16 tasks on 16 connections: they answer no HTTP, check nothing and ask nobody.
+One sends the statements of an order one by one, in the order that was found best (`_by_hand.py`); the other keeps the
+same promises in its fewest round trips, with all that is read and locked in one and all that is written in another
+(`_paid_by_hand.py`), and so is the limit. All buy baskets of 5 of 2,000 goods, and take turns on one PostgreSQL with
+fsync and synchronous commit on.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ import msgspec
 
 from bench import _shop as shop
 from bench._by_hand import ByHand
+from bench._paid_by_hand import PLACING_ROUND_TRIPS, PaidByHand
+from bench._wire import tapped
 from isthmus.flows.checkout import api as checkout
-from isthmus.store.session import Write
 
 GOODS = [f"good-{number:05}" for number in range(2_000)]
 UNITS = 10_000_000  # of each: nothing runs out
@@ -31,6 +34,8 @@ LINES = 5
 SIZES = (1, 20, 200, 1_000)
 PART_S = 1.0  # of one side in one turn: short, so that what else the machine does disturbs both
 TURNS = 3  # in one round
+TRIED = 5  # orders whose round trips are counted
+QUIET_S = 0.5  # what follows the order before is sent within it
 
 Row = dict[str, Any]
 Buying = Callable[[], Awaitable[object]]
@@ -44,33 +49,35 @@ def rows(rounds: int) -> list[Row]:
 async def _rows(rounds: int) -> list[Row]:
     async with shop.database("orders") as url:
         key = await shop.stocked(url, GOODS, UNITS)
-        counted = await _statements(url)
-        async with shop.serving(url) as server, _buyers(server, key) as buyers, ByHand.open(url, CLIENTS) as by_hand:
-            (ours, limit), ratio = await _in_turns(
-                url, rounds, _over_http(buyers), [by_hand.buyer(_basket) for _ in range(CLIENTS)]
+        counted = await _round_trips(url)
+        async with (
+            shop.serving(url) as server,
+            _buyers(server, key) as buyers,
+            ByHand.open(url, CLIENTS) as by_hand,
+            PaidByHand.open(url, CLIENTS) as in_fewest,
+        ):
+            turns = await _in_turns(
+                url,
+                rounds,
+                _over_http(buyers),
+                [by_hand.buyer(_basket) for _ in range(CLIENTS)],
+                [in_fewest.placer(_basket) for _ in range(CLIENTS)],
             )
             sizes = await _sizes(buyers[0])
     return [
+        _share(turns, 1, f"one process, of a hand's {by_hand.round_trips} round trips", 0.5),
+        _share(turns, 2, f"one process, of a hand's {PLACING_ROUND_TRIPS} round trips, its fewest", 0.6),
         {
-            "name": f"orders of {LINES} lines over HTTP, {CLIENTS} clients, one process",
-            "value": ours,
-            "unit": "orders/s",
-            "against": f"asyncpg by hand, in process: {limit:,.0f} orders/s",
-            "ratio": ratio,
-            "aim": ">= 0.5 x",
-            "met": ratio >= 0.5,
-        },
-        {
-            "name": f"statements of an order of {LINES} lines",
+            "name": f"round trips of an order of {LINES} lines",
             "value": counted[LINES],
             "unit": "round trips",
-            "against": f"by hand: {by_hand.round_trips}",
+            "against": f"by hand: {by_hand.round_trips}, in its fewest {PLACING_ROUND_TRIPS}",
             "ratio": counted[LINES] / by_hand.round_trips,
             "aim": "reported",
             "met": None,
         },
         {
-            "name": "statements of an order of 1,000 lines",
+            "name": "round trips of an order of 1,000 lines",
             "value": counted[1_000],
             "unit": "round trips",
             "against": f"of {LINES} lines: {counted[LINES]}",
@@ -80,6 +87,21 @@ async def _rows(rounds: int) -> list[Row]:
         },
         *sizes,
     ]
+
+
+def _share(turns: Sequence[Sequence[float]], hand: int, what: str, aim: float) -> Row:
+    """Return the row of the platform's rate beside that of a hand: medians over turns."""
+    ours, limit = (statistics.median(turn[side] for turn in turns) for side in (0, hand))
+    ratio = statistics.median(turn[0] / turn[hand] for turn in turns)
+    return {
+        "name": f"orders of {LINES} lines over HTTP, {CLIENTS} clients, {what}",
+        "value": ours,
+        "unit": "orders/s",
+        "against": f"asyncpg by hand, in process: {limit:,.0f} orders/s",
+        "ratio": ratio,
+        "aim": f">= {aim:g} x",
+        "met": ratio >= aim,
+    }
 
 
 def _basket(lines: int = LINES) -> list[str]:
@@ -111,18 +133,12 @@ def _over_http(buyers: Sequence[shop.Buyer]) -> list[Buying]:
     return [buying(buyer) for buyer in buyers]
 
 
-async def _in_turns(
-    url: str, rounds: int, ours: Sequence[Buying], other: Sequence[Buying]
-) -> tuple[tuple[float, float], float]:
-    """Return how many a second each side does, and the ratio: medians over turns, one side right after the other."""
-    found: list[tuple[float, float]] = []
-    await _rate(ours, PART_S)  # statements are prepared, caches are warm
-    await _rate(other, PART_S)
+async def _in_turns(url: str, rounds: int, *sides: Sequence[Buying]) -> list[list[float]]:
+    """Return how many a second each side does in each turn, one side right after the other."""
+    for side in sides:
+        await _rate(side, PART_S)  # statements are prepared, caches are warm
     await shop.analyse(url)
-    for _ in range(rounds * TURNS):
-        found.append((await _rate(ours, PART_S), await _rate(other, PART_S)))
-    rates = statistics.median(one for one, _ in found), statistics.median(one for _, one in found)
-    return rates, statistics.median(one / by_hand for one, by_hand in found)
+    return [[await _rate(side, PART_S) for side in sides] for _ in range(rounds * TURNS)]
 
 
 async def _rate(side: Sequence[Buying], lasts_s: float) -> float:
@@ -139,29 +155,22 @@ async def _rate(side: Sequence[Buying], lasts_s: float) -> float:
     return done / (time.perf_counter() - began)
 
 
-async def _statements(url: str) -> dict[int, int]:
-    """Return the round trips of an order by the number of its lines, commit included."""
+async def _round_trips(url: str) -> dict[int, int]:
+    """Return the round trips of an order by the number of its lines, commit included, counted on the wire."""
     counted: dict[int, int] = {}
-    send = Write._send
-    trips = 0
-
-    async def counting(self: Write, statement: Any) -> Any:
-        nonlocal trips
-        trips += 1
-        return await send(self, statement)
-
-    async with shop.running(url) as running:
+    async with tapped(url) as tap, shop.running(tap.url) as running:
         for lines in (LINES, *SIZES):
             ask = checkout.PlaceOrder(
                 currency=shop.CURRENCY, lines=tuple(checkout.BuyLine(sku=sku, quantity=1) for sku in _basket(lines))
             )
-            await running.platform.call(checkout.place_order, ask, shop.CALLER, key=uuid.uuid4().hex)
-            trips, Write._send = 0, counting
-            try:
+            trips: list[int] = []
+            for _ in range(TRIED + 1):
+                await asyncio.sleep(QUIET_S)
+                before = tap.round_trips
                 await running.platform.call(checkout.place_order, ask, shop.CALLER, key=uuid.uuid4().hex)
-            finally:
-                Write._send = send
-            counted[lines] = trips
+                trips.append(tap.round_trips - before)
+            # The first prepares its statements; jobs of the platform, where they fall into an order, add their own.
+            counted[lines] = min(trips[1:])
     return counted
 
 

@@ -45,16 +45,21 @@ class Seals:
         return False
 
     async def seal(
-        self, session: ports.Session, front_end: str, subject: str, table: str, texts: Sequence[bytes]
-    ) -> list[bytes]:
+        self, session: ports.Session, front_end: str, subject: str, table: str, texts: Sequence[bytes],
+        *, is_first: bool = False,
+    ) -> list[bytes]:  # fmt: skip
         """Return texts sealed under the key of a person, which is made in this transaction where there is none.
 
-        front_end: where the key belongs, `*` for the whole group.
+        front_end: where the key belongs, `*` for the whole group. is_first: there is none yet, and nobody has to look.
         """
         raise _no_keys(table)
 
     async def open(self, session: ports.Session, subject: str, table: str, sealed: Sequence[bytes]) -> list[bytes]:
         """Return what was sealed. Raises PersonKeyMissing where it cannot be opened, and never returns less."""
+        return await self.open_each(session, table, [(subject, one) for one in sealed])
+
+    async def open_each(self, session: ports.Session, table: str, sealed: Sequence[tuple[str, bytes]]) -> list[bytes]:
+        """Return what was sealed of several, each with whose it is, as `open` does of one."""
         raise _no_keys(table)
 
     async def put_away(

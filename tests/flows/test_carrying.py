@@ -14,7 +14,7 @@ from isthmus.store import Database
 
 from .conftest import Shop, shop_of
 
-ROUND_TRIPS_MAX = 17  # of an order of one seller that is fetched, placed and paid, each with a key
+ROUND_TRIPS_MAX = 14  # of an order of one seller that is fetched, placed and paid, each with a key
 TEA = checkout.PlaceOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=1),))
 
 

@@ -51,7 +51,7 @@ class Market:
         """Kill a buyer after so many statements of a call; return whether they had come to the end before."""
         self.tap.heard = lambda _: None
         await self.buyers.start(wanted.name, self.tap.url, str(self.folder), encode(ask).hex(), key)
-        self.tap.round_trips = 0
+        self.tap.answers = 0
         self.tap.heard = lambda number: self.buyers.kill() if number == statements else None
         has_ended = await self.buyers.run()
         await self._rolled_back()

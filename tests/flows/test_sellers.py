@@ -21,6 +21,8 @@ from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
+from isthmus.packs.personal_data.service.envelopes import FileSettings, KeyFile
+from isthmus.packs.personal_data.service.keys import PersonKeys
 from isthmus.packs.policy import api as policy
 from isthmus.packs.policy.service.policies import DEFAULT, Policies
 from isthmus.packs.pricing import api as pricing
@@ -28,6 +30,7 @@ from isthmus.packs.settlement import api as settlement
 from isthmus.runtime.deploy.loading import front_end_folders
 from isthmus.runtime.isolation.isolate import load_isolated, points_of
 from isthmus.runtime.isolation.limits import Isolation
+from isthmus.sealing import Seals
 from isthmus.store import Database
 from tests import promises, shipped
 
@@ -67,12 +70,15 @@ class Bazaar:
 
 
 @pytest.fixture
-async def bazaar(database: Database) -> AsyncIterator[Bazaar]:
+async def bazaar(database: Database, tmp_path: Path) -> AsyncIterator[Bazaar]:
     points = points_of(shipped.PACKS)
     found = [load_isolated(folder, Isolation(), points) for folder in front_end_folders(FOLDERS)]
     release = shipped.build([one for one in found if one.code in CODES])
-    resources = {
+    envelope = KeyFile("file", FileSettings())
+    envelope.begin(tmp_path)
+    resources = {  # whom orders are for is encrypted, so that walls have to hold for keys as well
         payment.Providers: payment.Providers([payment.TestProvider()]), order.Numbers: order.Numbers(database),
+        Seals: PersonKeys(database, envelope, ("order.orders", "fulfilment.shipment")),
         ports.Guard: Policies(shipped.PACKS, [("default", DEFAULT.read_text())]),
     }  # fmt: skip
     lines = Lines(Platform(release, database, resources=resources), database)
@@ -116,6 +122,7 @@ async def test_a_sellers_people_see_their_orders_goods_parcels_and_settlements_i
         assert {line.seller for one in listed for line in one.lines} == {seller}
         found = await bazaar.ask(order.get_order, order.GetOrder(order_id=bazaar.orders[seller]), who)
         assert found.history
+        assert found.address == HOME
         sent = (await bazaar.ask(fulfilment.list_shipments, fulfilment.ListShipments(), who)).items
         assert bazaar.shipments[seller] in {one.shipment_id for one in sent}
         assert bazaar.shipments[other] not in {one.shipment_id for one in sent}
@@ -362,6 +369,10 @@ async def test_the_second_wall_stands_without_the_first(bazaar: Bazaar, database
     try:
         sellers = await session.fetch('select distinct seller from "order".lines')
         assert [row["seller"] for row in sellers] == ["ada"]
+        (own,) = {str(order_id) for seller, order_id in bazaar.orders.items() if seller == "ada"}
+        keys = {row["subject"] for row in await session.fetch("select subject from personal_data.key")}
+        assert own in keys
+        assert str(bazaar.orders["ben"]) not in keys
         for table in (
             "payment.payment",
             "member.member",

@@ -164,7 +164,7 @@ def objects(schema: object) -> Iterator[dict[str, object]]:
 
 
 def _fields(line: CompiledFrontEnd) -> dict[str, object]:
-    return {name: getattr(line, name) for name in line.__dataclass_fields__}
+    return {name: getattr(line, name) for name, one in line.__dataclass_fields__.items() if one.init}
 
 
 def test_every_ask_and_answer_that_ships_can_be_read_and_described() -> None:

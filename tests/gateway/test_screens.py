@@ -58,6 +58,9 @@ class Home(Screen):
     news: Wait | None = None
 
 
+PART_MS = 1_000  # of the slow part of a page: a busy machine answers the others in less
+
+
 def _item(ask: AskHome) -> ShowItem:
     return ShowItem(sku=ask.sku)
 
@@ -79,7 +82,7 @@ HOME: dict[str, Part[Any, Any] | Gone] = {
     "price": Part(show, _item, shows=_priced),
     "again": Part(show, _again),
     "dozed": Part(doze, _dozed),
-    "slow": Part(wait, lambda ask: Wait(seconds=ask.seconds), within_ms=300),
+    "slow": Part(wait, lambda ask: Wait(seconds=ask.seconds), within_ms=PART_MS),
     "bought": Part(pay, lambda ask: Wait() if ask.crashes else None),
     "broken": Part(crash, lambda ask: Wait() if ask.crashes else None),
     "news": Gone("read the shop's letter"),
@@ -210,10 +213,10 @@ async def test_parts_run_at_once(west: West) -> None:
 
 async def test_a_part_that_is_slow_is_left_out_and_said_so(west: West) -> None:
     began = time.monotonic()
-    found = await shown(await west.client(), seconds=4)
-    assert time.monotonic() - began < 2
+    found = await shown(await west.client(), seconds=8)
+    assert time.monotonic() - began < 4
     assert missing(found) == {"slow": "deadline-exceeded"}
-    assert "had no answer within 300 ms" in found["missing"][0]["detail"]
+    assert f"had no answer within {PART_MS} ms" in found["missing"][0]["detail"]
     assert {name: found[name] for name in PLAIN} == PLAIN
 
 

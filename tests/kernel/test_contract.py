@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.kernel import Meta, Value, decode, encode, errors
-from isthmus.kernel.contract import check
+from isthmus.kernel.contract import check, is_checked
 
 
 class Colour(enum.StrEnum):
@@ -225,3 +225,32 @@ def test_a_moment_that_not_every_part_can_carry_is_refused_with_its_path(moment:
 )
 def test_a_moment_within_the_bounds_passes(moment: datetime):
     check(Slot(at=moment, day=moment.date(), after=(Slot(at=moment),)))
+
+
+class Even(Value):
+    """A number that refuses itself."""
+
+    number: int
+
+    def __check__(self, path: str) -> None:
+        if self.number % 2:
+            raise errors.BadAsk(f"{self.number} is odd", remedy="send an even number", path=f"{path}.number")
+
+
+class Deep(Value):
+    """A number far inside."""
+
+    numbers: dict[str, tuple[Even | None, ...]] = {}
+
+
+@pytest.mark.parametrize(
+    ("contract", "is_one"), [(Part, False), (Basket, True), (Slot, True), (Even, True), (Deep, True), (date, True)]
+)
+def test_whether_anything_may_be_refused_is_known_of_a_contract_before_a_value_comes(contract: type, is_one: bool):
+    assert is_checked(contract) is is_one
+
+
+def test_a_value_far_inside_is_asked_as_well():
+    with pytest.raises(errors.BadAsk) as found:
+        check(Deep(numbers={"a": (None, Even(number=2), Even(number=3))}))
+    assert found.value.path == "$.numbers.a[2].number"

@@ -29,7 +29,11 @@ async def begin_with_key(database: Database) -> None:
 
 async def begin_step(database: Database) -> None:
     saga = ports.Saga(claim=CLAIM, is_kept=True, ask=b"{}", caller=b"{}", left_after_s=60)
-    await database.step("north", saga, 0).fetch_value("select 1")
+    step = database.step("north", saga, 0)
+    try:
+        await step.fetch_value("select 1")
+    finally:
+        await step.close()
 
 
 @pytest.mark.parametrize("begin", [begin_with_key, begin_step], ids=["a write under a key", "a step of a flow"])

@@ -101,25 +101,20 @@ def check(value: object, path: str = "$") -> None:
 
     A Value refuses by a method `__check__(path)` that raises BadAsk. Raises BadAsk with the path.
     """
-    match value:
-        case date():
-            _check_moment(value, path)
-        case Struct():
-            for name in _looked_at(type(value)):
-                if (part := getattr(value, name)) is not None:
-                    check(part, f"{path}.{name}")
-            if own := getattr(value, "__check__", None):
-                own(path)
-        case tuple() | list():
-            items = cast("Sequence[object]", value)
-            for at, item in enumerate(items):
-                check(item, f"{path}[{at}]")
-        case dict():
-            fields = cast("dict[object, object]", value)
-            for name, field in fields.items():
-                check(field, f"{path}.{name}")
-        case _:
-            pass
+    if isinstance(value, date):
+        _check_moment(value, path)
+    elif isinstance(value, Struct):
+        for name in _looked_at(type(value)):
+            if (part := getattr(value, name)) is not None:
+                check(part, f"{path}.{name}")
+        if own := getattr(value, "__check__", None):
+            own(path)
+    elif isinstance(value, (tuple, list)):
+        for at, item in enumerate(cast("Sequence[object]", value)):
+            check(item, f"{path}[{at}]")
+    elif isinstance(value, dict):
+        for name, field in cast("dict[object, object]", value).items():
+            check(field, f"{path}.{name}")
 
 
 def _check_moment(value: date, path: str) -> None:
@@ -134,17 +129,17 @@ def _check_moment(value: date, path: str) -> None:
 
 @lru_cache(maxsize=4096)
 def _looked_at(type_: type) -> tuple[str, ...]:
-    """Return the fields of a contract in which something may be refused that no type can say."""
-    return tuple(name for name, hint in _hints(type_).items() if _is_looked_at(hint, frozenset()))
+    return tuple(name for name, hint in _hints(type_).items() if is_checked(hint))
 
 
-def _is_looked_at(hint: Any, above: frozenset[type]) -> bool:
+def is_checked(hint: Any, above: frozenset[type] = frozenset()) -> bool:
+    """Return whether values of a type may hold something that `check` refuses."""
     if not isinstance(hint, type):
-        return any(_is_looked_at(part, above) for part in get_args(hint))
+        return any(is_checked(part, above) for part in get_args(hint))
     if hint in above or not issubclass(hint, Struct):
-        return issubclass(hint, date) or any(_is_looked_at(part, above) for part in get_args(hint))
+        return issubclass(hint, date) or any(is_checked(part, above) for part in get_args(hint))
     inside = _hints(hint).values()
-    return hasattr(hint, "__check__") or any(_is_looked_at(part, above | {hint}) for part in inside)
+    return hasattr(hint, "__check__") or any(is_checked(part, above | {hint}) for part in inside)
 
 
 def json_schema(types: tuple[type, ...], ref_template: str) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
@@ -216,6 +211,7 @@ def _members(type_: Any) -> list[str]:
     return [str(member) for member in get_args(type_)]
 
 
+@lru_cache(maxsize=4096)
 def _hints(type_: type) -> dict[str, Any]:
     fields = getattr(type_, "__struct_fields__", ())
     return {name: hint for name, hint in get_type_hints(type_, include_extras=True).items() if name in fields}

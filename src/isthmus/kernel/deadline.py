@@ -27,6 +27,10 @@ def within(limit_s: float, coroutine: Coroutine[Any, Any, T]) -> Generator[Any, 
         waited_for = coroutine.send(None)
     except StopIteration as done:
         return done.value
+    return (yield from _until(limit_s, coroutine, waited_for))
+
+
+def _until(limit_s: float, coroutine: Coroutine[Any, Any, T], waited_for: Any) -> Generator[Any, Any, T]:
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("a deadline needs a task to cut")

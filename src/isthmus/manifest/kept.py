@@ -23,7 +23,7 @@ class Keeps:
     whose: SQL that is true of somebody's rows; `$1` has their ids and references as texts, `$2` their e-mail addresses,
     folded. Nothing: nobody can say whose a row is, for the reason that `unknown` gives. leads_to: SQL of texts under
     which more is kept of whom a row is, such as an order's id. addresses: SQL of an e-mail address that is theirs, or
-    null. hidden: columns that are given to nobody, such as the hash of a password. sealed: the column that a company
+    null. hidden: columns that are given to nobody, such as the hash of a password. sealed: the columns that a company
     can have kept encrypted under a key per person (`[settings.personal-data] sealed`).
     """
 
@@ -36,7 +36,7 @@ class Keeps:
     leads_to: tuple[str, ...] = ()
     addresses: str = ""
     hidden: tuple[str, ...] = ()
-    sealed: Sealed | None = None
+    sealed: tuple[Sealed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Sagas in the database: the transaction of a step, and those that were left.
 
-A step is one transaction with its place in the log. `BEGIN`, the front end, the hold of the saga's row and what the
-step sends ahead (`later`) are one round trip; what it sends last, its events, its place in the log and commit another.
+A step is one transaction with its place in the log. `BEGIN`, the front end, the hold of the saga's row, what the step
+sends ahead (`later`) and its first reading are one round trip; what it sends last, its events, its place in the log and
+commit another.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import asyncpg
 
 from isthmus.kernel import ports
 
-from .errors import said
-from .session import Connection, Give, Take, Write, answered, events_text, lock_number
+from .errors import said, translated
+from .session import BROKEN, Connection, Give, Take, Write, answered, events_text, lock_number
 from .tenant import set_tenant
 from .written_out import execute, hexed
 
@@ -91,27 +92,29 @@ class Step(Write):
         await self.end("; ".join(filter(None, (events_text(events), last))))
         await self._done(events)
 
-    def _opening(self) -> str:
+    def _hold(self) -> str:
         hold = execute("hold_saga", self._digest, self._version)
         if self._version:
             return hold
         return f"select pg_advisory_xact_lock({lock_number(self._digest)}); {hold}"
 
     async def _make_ready(self, connection: Connection) -> None:
-        opening = f"{self._begin_text(connection)}; {self._opening()}"
-        # A statement that is not prepared yet is prepared within the transaction: asyncpg leaves one open after it.
-        ahead = await self._written_out(connection) if self._is_prepared(connection) else ""
+        self._open(f"{self._begin_text()}; {self._hold()}")
+
+    async def _meaning(self, error: Exception) -> BaseException:
+        """Return Superseded where the saga is not where this step thought, with where it is."""
+        connection = self._connection
+        has_moved = isinstance(error, asyncpg.PostgresError) and said(error, "sqlstate") == _MOVED
+        if connection is None or not has_moved:
+            return await super()._meaning(error)
         try:
-            await connection.execute(f"{opening}; {ahead}" if ahead else opening)
-        except asyncpg.PostgresError as moved:
-            if said(moved, "sqlstate") != _MOVED:
-                raise
-            await connection.execute(
-                f"rollback; {set_tenant(self._front_end, self._tenant)}"
-            )  # the rollback took it back
+            # The rollback takes the setting back.
+            await connection.execute(f"rollback; {set_tenant(self._front_end, self._tenant)}")
             self._tenant.code = self._front_end
             row = await connection.fetchrow(FIND_SAGA, self._digest, self._front_end)
-            raise standing(row, self._saga.claim) from None
+        except BROKEN as lost:
+            return translated(lost)
+        return standing(row, self._saga.claim)
 
 
 async def take_left(

@@ -23,6 +23,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from isthmus.kernel import errors, ports
 
+from .ahead import Ahead, behind
 from .errors import translated
 from .front_end_tables import Own
 from .tenant import PART_READS, PART_WRITES, ROLE, Tenant, set_tenant
@@ -38,7 +39,7 @@ _OUTLIVES: Final = re.compile(
     r"|\bset_config\s*\(|\bpg_(try_)?advisory_lock(_shared)?\s*\(|\bcreate\s+(local\s+)?temp",
     re.IGNORECASE,
 )
-_BROKEN: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+BROKEN: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 # Statements of a write know their rows by key, so one plan serves all of them: PostgreSQL need not weigh each time
 # whether another would be cheaper. Lists, whose filters come and go, are read outside of a write.
@@ -73,10 +74,11 @@ class TenantConnection(asyncpg.Connection):
     by the pool all the same.
     """
 
-    __slots__ = ("named", "names", "tenant")
+    __slots__ = ("ahead", "named", "names", "tenant")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        cast(Any, super()).__init__(*args, **kwargs)  # asyncpg says nothing of their types
+    def __init__(self, protocol: Any, transport: Any, *args: Any, **kwargs: Any) -> None:
+        cast(Any, super()).__init__(protocol, transport, *args, **kwargs)  # asyncpg says nothing of their types
+        self.ahead = Ahead(protocol, transport)
         self.tenant = Tenant()
         self.named: dict[str, Any] = {}  # statements that are called by name, by their text
         self.names = count()  # what those are called
@@ -100,6 +102,7 @@ class Statements:
         self._take = take
         self._give = give
         self._connection: Connection | None = None
+        self._tenant = Tenant()  # the connection's: one that ends meanwhile has none any more
         self._turn = asyncio.Lock()
 
     async def fetch(self, sql: str, *args: object) -> Sequence[ports.Row]:
@@ -140,23 +143,41 @@ class Statements:
             raise errors.Fault(fact, remedy="use the session's own savepoint and the call's own transaction")
         return await self._send(statement)
 
-    async def _send(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _send(self, statement: Callable[[Connection], Awaitable[T]], *, is_alone: bool = False) -> T:
+        """Send a statement behind what goes ahead of it; alone where it has that in its own text."""
         async with self._turn:
             try:
-                answering = statement(self._connection or await self._connected())
-                return await (answering if METER.get() is None else noted(answering))
-            except _BROKEN as error:
-                raise translated(error) from error
+                connection = self._connection or await self._connected()
+                ahead = "" if is_alone else await self._ahead(connection)
+                is_metered = METER.get() is not None
+                if ahead and (is_metered or self._tenant.watcher is not None):  # it sees one by one
+                    going = connection.execute(ahead)
+                    await (noted(going) if is_metered else going)
+                    ahead = ""
+                answering = behind(ahead, connection, self._tenant, statement) if ahead else statement(connection)
+                result = await (noted(answering) if is_metered else answering)
+                self._tenant.is_given_up = False
+                return result
+            except BROKEN as error:
+                raise await self._meaning(error) from error
+
+    async def _ahead(self, connection: Connection) -> str:
+        """Return what is to be sent ahead of the next statement."""
+        return ""
+
+    async def _meaning(self, error: Exception) -> BaseException:
+        """Return what is raised for what PostgreSQL, or the way to it, has said."""
+        return translated(error)
 
     async def _connected(self) -> Connection:
         """Take a connection; it is this session's only when it is ready for it, and goes back otherwise."""
         connection = await self._take()
-        tenant: Tenant = connection.tenant  # a connection that ends meanwhile has none any more
+        self._tenant = connection.tenant
         try:
             making = self._make_ready(connection)
             await (making if METER.get() is None else noted(making))
         except BaseException:
-            tenant.is_given_up = True
+            self._tenant.is_given_up = True
             await self._give(connection)
             raise
         self._connection = connection
@@ -179,7 +200,7 @@ class Reading(Statements):
         return Own(self, self._run, self._front_end, PART_READS if self._parts else ROLE)
 
     async def _make_ready(self, connection: Connection) -> None:
-        tenant: Tenant = connection.tenant
+        tenant = self._tenant
         if tenant.code != self._code:
             tenant.code = ""  # a cut statement leaves it unknown
             await connection.execute(set_tenant(self._front_end, tenant, self._parts, PART_READS))
@@ -193,28 +214,22 @@ class Transaction(Statements):
         super().__init__(take, give)
         self._savepoints = 0
         self._waiting: list[tuple[str, tuple[object, ...]]] = []
+        self._opening = ""  # what begins it, until it is sent
 
     async def later(self, sql: str, *args: object) -> None:
         """Have a statement sent in one round trip with the next one, or with the commit."""
         self._waiting.append((sql, args))
 
-    async def _send(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
-        if not self._waiting:
-            return await super()._send(statement)
-        return await super()._send(lambda connection: self._after_waiting(connection, statement))
-
-    async def _after_waiting(self, connection: Connection, statement: Callable[[Connection], Awaitable[T]]) -> T:
-        if ahead := await self._written_out(connection):
-            await connection.execute(ahead)
-        return await statement(connection)
-
-    def _is_prepared(self, connection: Connection) -> bool:
-        return all(sql in connection.named for sql, _ in self._waiting)
-
-    async def _written_out(self, connection: Connection) -> str:
-        """Return what waits as one text, and let nothing wait any more."""
+    async def _ahead(self, connection: Connection) -> str:
+        """Return what begins the transaction, where that is to be sent yet, and what waits."""
+        opening, self._opening = self._opening, ""
+        if opening and not all(sql in connection.named for sql, _ in self._waiting):
+            await connection.execute(
+                opening
+            )  # a statement is prepared within: asyncpg leaves a transaction open after it
+            opening = ""
         waiting, self._waiting = self._waiting, []
-        return "; ".join([await called(connection, sql, args) for sql, args in waiting])
+        return "; ".join(filter(None, [opening, *[await called(connection, sql, args) for sql, args in waiting]]))
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
@@ -237,10 +252,10 @@ class Transaction(Statements):
         """
 
         async def send(connection: Connection) -> str:
-            written = [await self._written_out(connection), last, "commit"]
+            written = [await self._ahead(connection), last, "commit"]
             return await connection.execute("; ".join(filter(None, written)))
 
-        tag = await super()._send(send)
+        tag = await self._send(send, is_alone=True)
         if tag != "COMMIT":  # PostgreSQL answers ROLLBACK where a statement had failed
             raise errors.Fault(
                 "a statement had failed, and the call went on to commit; nothing was written",
@@ -249,14 +264,20 @@ class Transaction(Statements):
 
     async def close(self) -> None:
         try:
-            with suppress(*_BROKEN):  # a connection that cannot roll back is lost, and its transaction with it
-                if self._connection is not None and self._connection.is_in_transaction():
-                    await self._connection.execute("rollback")
+            with suppress(*BROKEN):  # a connection that cannot roll back is lost, and its transaction with it
+                connection = self._connection
+                if connection is not None and (self._tenant.is_given_up or connection.is_in_transaction()):
+                    await connection.execute("rollback")
+                    self._tenant.is_given_up = False
         finally:  # also where the caller gives up once more
             await super().close()
 
     async def _make_ready(self, connection: Connection) -> None:
-        await connection.execute("begin")
+        self._open("begin")
+
+    def _open(self, opening: str) -> None:
+        """Have the transaction begun with its first statement; until that is answered asyncpg does not know of it."""
+        self._opening, self._tenant.is_given_up = opening, True
 
 
 class Write(Transaction):
@@ -282,7 +303,6 @@ class Write(Transaction):
         self._claim = claim
         self._digest = digest_of(self._code, claim.key) if claim else ""  # nobody else's key gives its answer
         self._announce = announce
-        self._tenant = Tenant()
 
     def own(self) -> ports.Session:
         return Own(self, self._run, self._front_end, PART_WRITES if self._parts else ROLE)
@@ -316,16 +336,15 @@ class Write(Transaction):
         kept = (claim.key, claim.capability, claim.ask_hash) if claim else ()
         return execute("write_answer", self._digest, self._front_end, *kept, hexed(answer))
 
-    def _begin_text(self, connection: Connection) -> str:
+    def _begin_text(self) -> str:
         """Return what begins the transaction, and sets the front end where the connection is at another."""
-        self._tenant = connection.tenant
         if self._tenant.code == self._code:
             return _BEGIN_WRITE
         self._tenant.code = ""  # known again when it commits: a rollback takes the setting back
         return f"{_BEGIN_WRITE}; {set_tenant(self._front_end, self._tenant, self._parts, PART_WRITES)}"
 
     async def _make_ready(self, connection: Connection) -> None:
-        opening = self._begin_text(connection)
+        opening = self._begin_text()
         if self._claim is None:
             await connection.execute(opening)
             return

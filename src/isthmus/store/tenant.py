@@ -27,7 +27,7 @@ class Tenant:
     def __init__(self) -> None:
         self.code = ""  # with the parts that it is confined to behind it
         self.was_confined = False  # once: from then on each setting says its role and parts too
-        self.is_given_up = False  # while it was made ready: it may be in a transaction that the client knows nothing of
+        self.is_given_up = False  # until its first answer: it may be in a transaction that asyncpg knows nothing of
         self.watcher: Any = None  # what hears of each statement of the call that has the connection
 
 

@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Any, Final, cast
 
 import numpy as np
-from scipy import optimize, stats
 
 from .curves import Curve, Numbers, safe_exp
 
@@ -163,6 +162,8 @@ def _searched(
     apart: Callable[[Numbers], Numbers], start: Numbers, scale: float, evaluations: int
 ) -> tuple[float, Numbers]:
     """Return the least cost from a start on, and where it is."""
+    from scipy import optimize  # here: a server that forecasts nothing starts without it, half a second sooner
+
     found = cast(Any, optimize).least_squares(
         apart, start, loss="soft_l1", f_scale=scale, x_scale="jac", max_nfev=evaluations
     )
@@ -171,6 +172,8 @@ def _searched(
 
 def slope(values: Numbers, over: Numbers, confidence: float) -> tuple[float, float, float]:
     """Return the median slope between any two values (Theil and Sen), and the range that it is in."""
+    from scipy import stats
+
     found = cast(Any, stats).theilslopes(values, over, alpha=confidence)
     return float(found[0]), float(found[2]), float(found[3])
 

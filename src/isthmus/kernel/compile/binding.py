@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..contract import Value
+from ..contract import Value, is_checked
 from ..declare.capability import Capability, Effect
 from ..declare.extension import Dimension
 from ..declare.implementation import Implementation
@@ -34,10 +34,10 @@ def bind(
     offered: dict[str, BoundCapability] = {}
     for name, found in sorted(declared.items()):
         problems += _capability_problems(found, bound[name], known)
-        if bound[name]:
-            carried = tuple(one for one in getattr(found.ask, "__struct_fields__", ()) if one in dimensions)
+        for one in bound[name][:1]:
+            dims = tuple(field for field in getattr(found.ask, "__struct_fields__", ()) if field in dimensions)
             offered[name] = BoundCapability(
-                capability=found, implementation=bound[name][0], dimensions=carried, read=_reader(carried)
+                capability=found, implementation=one, dimensions=dims, read=_reader(dims), checked=is_checked(found.ask)
             )
     return offered, problems
 

@@ -67,6 +67,7 @@ def _line(shared: _Shared, root: FrontEnd) -> tuple[CompiledFrontEnd, list[str]]
         offered=offered,
         points=release.points,
         dimensions=dimensions,
+        switches={name: one.values for name, one in dimensions.items() if name.startswith(SWITCH)},
         compiler=shared.compiler,
     ), problems
 

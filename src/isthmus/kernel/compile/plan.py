@@ -8,15 +8,16 @@ Conditions on dimensions are gone after compiling: the box has decided them.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from types import CodeType
-from typing import Any
+from typing import Any, cast
 
 from ..contract import json_schema
 from ..declare.capability import Capability
-from ..declare.extension import SWITCH, Answer, Dimension
+from ..declare.context import Ask
+from ..declare.extension import Answer, Dimension
 from ..declare.front_end import FrontEnd
 from ..declare.implementation import Implementation
 from ..errors import UnknownCapability, UnknownDimensionValue, near
@@ -45,6 +46,7 @@ class BoundCapability:
     implementation: Implementation
     dimensions: tuple[str, ...]
     read: Read | None  # ask → dimension values; None where the ask carries none
+    checked: bool = True  # whether an ask can hold anything that `check` refuses
 
 
 class Table(dict[Point, Function]):
@@ -74,8 +76,8 @@ class Plan:
         self.dims = dims
         self.settings = node.settings
         self._candidates = node.candidates
-        self.answer: Callable[[Point], Function] = Table(self, line.compiler.compiled).__getitem__
-        self._traced: Callable[[Point], Function] | None = None
+        self.answer = cast(Ask, Table(self, line.compiler.compiled).__getitem__)
+        self._traced: Ask | None = None
 
     def find(self, point: Point) -> Sequence[Answer]:
         """Return the answers to a point, first to be asked first."""
@@ -83,10 +85,10 @@ class Plan:
         return candidates.ranked(self.dims) if candidates else ()
 
     @property
-    def traced(self) -> Callable[[Point], Function]:
+    def traced(self) -> Ask:
         """As `answer`, with every word written into the trace of the call."""
         if self._traced is None:
-            self._traced = Table(self, traced).__getitem__
+            self._traced = cast(Ask, Table(self, traced).__getitem__)
         return self._traced
 
     @property
@@ -98,7 +100,7 @@ class Plan:
         return self.line.front_end.attributes
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledFrontEnd:
     """One front end of a release, compiled box by box as boxes are met."""
 
@@ -108,36 +110,34 @@ class CompiledFrontEnd:
     offered: Mapping[str, BoundCapability]  # the release's, and the front end's own
     points: Mapping[str, Point]
     dimensions: Mapping[str, Dimension]  # with the values that its products add
+    switches: Mapping[str, Sequence[str]]  # flags that answers are conditional on, with what makes a difference
     compiler: Compiler
-    choose: Callable[[BoundCapability, Any, Any], tuple[CompiledFrontEnd, BoundCapability, Any]] | None = (
-        None  # of two versions, for each call
-    )
-    _plans: dict[tuple[tuple[str, str], ...], Plan] = field(default_factory=dict[tuple[tuple[str, str], ...], Plan])
-    _met: dict[tuple[object, ...], Plan] = field(default_factory=dict[tuple[object, ...], Plan])
+    # of two versions one, for each call
+    choose: Callable[[BoundCapability, Any, Any], tuple[CompiledFrontEnd, BoundCapability, Any]] | None = None
+    _plans: dict[tuple[tuple[str, str], ...], Plan] = field(default_factory=dict)
+    _met: dict[tuple[object, ...], Plan] = field(default_factory=dict)
+    _kept: dict[str, Any] = field(default_factory=dict, init=False)  # what is worked out when it is first asked for
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """Hash answers, order, defaults and the code they reach: equal means that nothing can differ."""
-        return _fingerprint(self)
+        return self._kept.get("fingerprint") or self._kept.setdefault("fingerprint", _fingerprint(self))
 
-    @cached_property
-    def reactions(self) -> Mapping[str, tuple[BoundCapability, ...]]:
+    @property
+    def reactions(self) -> Mapping[str, Sequence[BoundCapability]]:
         """Return the internal flows whose ask is an event, by its name: each runs where the event is emitted."""
-        found: dict[str, tuple[BoundCapability, ...]] = {}
+        if (kept := self._kept.get("reactions")) is not None:
+            return kept
+        found: dict[str, list[BoundCapability]] = defaultdict(list)
         for _, one in sorted(self.offered.items()):
             reacts_to = getattr(one.capability.ask, "__isthmus_event__", None)
             if reacts_to is not None and one.capability.is_internal:
-                found[reacts_to.name] = (*found.get(reacts_to.name, ()), one)
-        return found
+                found[reacts_to.name].append(one)
+        return self._kept.setdefault("reactions", found)
 
     def find(self, name: str) -> BoundCapability:
         """Return a capability, a shared one or the front end's own. Raises UnknownCapability."""
         return find_capability(self.offered, name)
-
-    @cached_property
-    def switches(self) -> Mapping[str, Sequence[str]]:
-        """Return the flags that answers are conditional on, each with the variants that make a difference."""
-        return {name: one.values for name, one in self.dimensions.items() if name.startswith(SWITCH)}
 
     def plan_for(self, offered: BoundCapability, ask: Any, switched: Sequence[tuple[str, str]] = ()) -> Plan:
         """Return the plan for the dimension values in an ask, and what flags are.
@@ -145,7 +145,7 @@ class CompiledFrontEnd:
         Raises UnknownDimensionValue with the allowed values where the ask names another.
         """
         values = offered.read(ask) if offered.read else ()
-        met = (offered.dimensions, values, switched)
+        met = (offered.dimensions, values, switched) if values or switched else ()
         found = self._met.get(met)
         if found is None:
             named = {name: value for name, value in zip(offered.dimensions, values, strict=True) if value is not None}
@@ -168,8 +168,7 @@ class CompiledFrontEnd:
     def plan(self, dims: Dims) -> Plan:
         """Return the plan for dimension values; a dimension that is not named has its default."""
         key = tuple(sorted((name, value) for name, value in dims.items() if value != self.dimensions[name].default))
-        found = self._plans.get(key)
-        return found if found is not None else self._plans.setdefault(key, self._planned(dict(key)))
+        return self._plans.get(key) or self._plans.setdefault(key, self._planned(dict(key)))
 
     def plan_of_box(self, box: str) -> Plan:
         """Return the plan of a stored box, such as `north.outlet?order_kind=presale`."""

@@ -26,6 +26,8 @@ class Effect(enum.Enum):
     WRITE = "write"  # one transaction with its events and its idempotency record
     SAGA = "steps"  # several transactions and outside calls in order, each exactly once in effect
 
+    __hash__ = object.__hash__  # of the name it is a function in Python, which every call would run
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deprecated:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
 from .. import errors
@@ -71,7 +72,7 @@ class Platform:
         release: Release,
         store: Store,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = partial(datetime.now, UTC),
         resources: Mapping[type, object] | None = None,
         recorder: Recorder | None = None,
         observe: Callable[[Outcome], None] | None = None,
@@ -174,9 +175,10 @@ class Platform:
         self, line: CompiledFrontEnd, name: str, ask: Any, caller: Caller, now: datetime, key: str | None, call_id: str
     ) -> Call:
         """Begin a call that its front end and the guard permit; the ask is read where it is JSON."""
-        offered = line.find(name)
+        offered = line.offered.get(name) or line.find(name)
         try:
-            _check_permitted(line, offered, caller)
+            if name not in line.permitted or caller.scopes is not None:
+                _check_permitted(line, offered, caller)
             own = await self.guard.check(caller, offered.capability, line.front_end.settings, ask) if self.guard else ""
             read = decode(ask, offered.capability.ask) if isinstance(ask, bytes) else ask
             call = await self._begun(line, offered, read, caller, now, key)
@@ -195,7 +197,8 @@ class Platform:
     async def _begun(
         self, line: CompiledFrontEnd, offered: BoundCapability, ask: Any, caller: Caller, now: datetime, key: str | None
     ) -> Call:
-        check(ask)
+        if offered.checked:
+            check(ask)
         if line.choose:
             line, offered, ask = line.choose(offered, ask, caller)
         if line.switches and self.switches is not None and not caller.switched:  # a flow that goes on keeps its own
@@ -205,11 +208,23 @@ class Platform:
         return Call(self, offered, line.plan_for(offered, ask, caller.switched), ask, caller, now, claim)
 
     async def run(self, call: Call) -> Answered:
-        """Run a call or a step of one, traced or not, whatever has been checked before."""
+        """Run a call or a step of one, traced or not, whatever has been checked before.
+
+        It is run once more where the store undid its transaction for another one's sake.
+        """
+        effect, began, traced = call.offered.capability.effect, time.monotonic(), call.trace and call.trace.length()
         try:
-            return await _run_twice(call)
+            try:
+                return await _BY_EFFECT[effect](call)
+            except errors.Undone:
+                if effect is Effect.SAGA:  # each of its steps was run again
+                    raise
+                call.begin_again(spent_ms=int(1_000 * (time.monotonic() - began)))
+                if call.trace and traced:
+                    call.trace.cut(traced)
+                return await _BY_EFFECT[effect](call)
         except DeadlinePassed:
-            undone = "its steps are undone" if call.effect is Effect.SAGA else "nothing was changed"
+            undone = "its steps are undone" if effect is Effect.SAGA else "nothing was changed"
             fact = f"{call.offered.capability.name!r} had no answer within {call.limit_ms} ms, and {undone}"
             raise errors.DeadlineExceeded(fact, remedy="send it again with the same Idempotency-Key") from None
         except (IsthmusError, AlreadyAnswered):
@@ -266,20 +281,6 @@ def _check_permitted(line: CompiledFrontEnd, offered: BoundCapability, caller: C
         raise errors.NotPermitted(fact, remedy=f"use a key whose scopes have {name!r} or '{offered.capability.pack}.*'")
 
 
-async def _run_twice(call: Call) -> Answered:
-    """Run a call, and once more where the store undid its transaction for another one's sake."""
-    began, traced = time.monotonic(), call.trace and call.trace.length()
-    try:
-        return await _BY_EFFECT[call.effect](call)
-    except errors.Undone:
-        if call.effect is Effect.SAGA:  # each of its steps was run again
-            raise
-        call.begin_again(spent_ms=int(1_000 * (time.monotonic() - began)))
-        if call.trace is not None and traced is not None:
-            call.trace.cut(traced)
-        return await _BY_EFFECT[call.effect](call)
-
-
 async def _read(call: Call) -> Answered:
     call.session = call.platform.store.read(call.plan.front_end, call.parts)
     try:
@@ -288,10 +289,9 @@ async def _read(call: Call) -> Answered:
         await call.session.close()
 
 
-async def _write(call: Call) -> Answered:
+def _write(call: Call) -> Coroutine[Any, Any, Answered]:
     together = call.offered.implementation.together
-    joined = together(call) if together else None
-    return await (write_alone(call) if joined is None else joined)
+    return (together(call) if together else None) or write_alone(call)
 
 
 async def write_alone(call: Call) -> Answered:
@@ -306,7 +306,8 @@ async def write_alone(call: Call) -> Answered:
         if call.step is not None:
             await call.step.commit(cast(Stepping, call.session), call.events, answer)
         else:
-            await call.keep_entries(call.session, [(call, answer, call.events)])
+            if call.platform.journal is not None:
+                await call.keep_entries(call.session, [(call, answer, call.events)])
             await cast(Writing, call.session).commit(call.events, answer_bytes)
         return answer, answer_bytes
     finally:
@@ -315,12 +316,13 @@ async def write_alone(call: Call) -> Answered:
 
 
 async def _written(call: Call) -> Any:
-    at, of = (call.plan.front_end, call.claim, call.parts), call.step.of if call.step else call
-    call.session = call.step.open() if call.step else await call.platform.store.write(*at)
-    if (journal := of.platform.journal) is not None and (watching := journal.watching(of)):
+    step, platform = call.step, call.platform
+    call.session = step.open() if step else await platform.store.write(call.plan.front_end, call.claim, call.parts)
+    if platform.journal is not None and (watching := platform.journal.watching(step.of if step else call)):
         await call.session.later(*watching)
     answer = await call.answering()
-    await call.react()
+    if call.events:
+        await call.react()
     return answer
 
 

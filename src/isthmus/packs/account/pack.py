@@ -37,7 +37,7 @@ PACK = Pack(
                     leads_to=("account_id::text", "'account:' || account_id"),
                     addresses="address",
                     hidden=("address_hash",),
-                    sealed=storage.SEALED,
+                    sealed=(storage.SEALED,),
                 ),
                 Keeps(
                     table="account.link",

@@ -7,6 +7,7 @@ from isthmus.manifest import DemoData, Every, Job, Keeps, Page, Paid, Personal, 
 
 from . import api, entities
 from .service import delivery, forgetting, rates, shipments
+from .storage import shipments as storage
 
 WITHIN = (
     api.list_shipments, api.get_shipment, api.list_steps, api.pack, api.ship, api.deliver, api.fail, api.take_back,
@@ -61,6 +62,7 @@ PACK = Pack(
                     until="until the person is erased; country and region stay",
                     whose="reference = any($1)",
                     leads_to=("shipment_id::text",),
+                    sealed=(storage.SEALED,),
                 ),
                 Keeps(
                     table="fulfilment.plan",

@@ -89,7 +89,7 @@ PERSONAL = Personal(
             why="to deliver without asking for it each time",
             until=GONE,
             whose="member_id::text = any($1)",
-            sealed=Sealed(column="address", into="sealed", subject="member_id::text", empty="'{}'"),
+            sealed=(Sealed(column="address", into="sealed", subject="member_id::text", empty="'{}'"),),
         ),
         Keeps(
             table="member.profile_share",

@@ -21,6 +21,7 @@ from isthmus.markings import Segment
 from . import api, entities
 from .api import numbers
 from .service import baskets, changes, claiming, desks, forgetting, orders, returns, reviews
+from .storage import contacts
 
 GROWING = Growing(
     metrics=("order.sales", "order.orders"), chain=("order.buyers", "order.orders", "order.units", "order.sales"),
@@ -55,8 +56,11 @@ PERSONAL = Personal(
             },
             why="to deliver what was ordered, to answer about it, and to prove what was sold",
             until=GONE,
-            whose="member_id::text = any($1) or member_id is null and lower(contact_email) = any($2)",
+            whose="""member_id::text = any($1) or member_id is null
+                and (lower(contact_email) = any($2) or encode(email_hash, 'hex') = any($1))""",
             leads_to=("order_id::text", "group_id::text"),
+            hidden=("email_hash",),
+            sealed=contacts.SEALED,
         ),
         Keeps(
             table='"order".lines',

@@ -76,7 +76,7 @@ def commands(opening: Opening) -> typer.Typer:
     def seal_rows() -> None:
         """Encrypt the rows that are there, in the tables of [settings.personal-data] sealed. It can be begun again."""
         for one in asyncio.run(_encrypted(opening)):
-            typer.echo(f"{one.table}: {one.sealed} row(s) encrypted, {one.left} left in the clear")
+            typer.echo(f"{one.table}: {one.sealed} field(s) encrypted, {one.left} left in the clear")
 
     @app.command("rotate-person-keys")
     def rotate(

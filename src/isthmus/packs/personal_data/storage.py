@@ -10,9 +10,10 @@ from isthmus.kernel import ports
 Session = ports.Session
 
 _KEY: Final = "select envelope, wrapped from personal_data.key where subject = $1"
-_ADD: Final = """
-    insert into personal_data.key (subject, front_end, envelope, wrapped) values ($1, $2, $3, $4)
-    on conflict (subject) do nothing"""
+_KEYS: Final = "select subject, envelope, wrapped from personal_data.key where subject = any($1)"
+_ADD_FIRST: Final = "insert into personal_data.key (subject, front_end, envelope, wrapped) values ($1, $2, $3, $4)"
+_ADD: Final = f"""
+    {_ADD_FIRST} on conflict (subject) do nothing"""
 _OLD: Final = """
     select subject, envelope, wrapped from personal_data.key where envelope <> $1
     order by subject limit $2 for update skip locked"""
@@ -23,6 +24,17 @@ async def key(session: Session, subject: str) -> tuple[str, bytes] | None:
     """Return the envelope of a person's key, and the key wrapped."""
     row = await session.fetch_row(_KEY, subject)
     return (row["envelope"], row["wrapped"]) if row else None
+
+
+async def keys(session: Session, subjects: Sequence[str]) -> dict[str, tuple[str, bytes]]:
+    """Return the keys of persons as they are wrapped, of those who have one."""
+    rows = await session.fetch(_KEYS, list(subjects))
+    return {row["subject"]: (row["envelope"], row["wrapped"]) for row in rows}
+
+
+async def add_first_key(session: Session, front_end: str, subject: str, envelope: str, wrapped: bytes) -> None:
+    """Keep the key of somebody new, with what is sent next."""
+    await session.later(_ADD_FIRST, subject, front_end, envelope, wrapped)
 
 
 async def add_key(session: Session, front_end: str, subject: str, envelope: str, wrapped: bytes) -> None:

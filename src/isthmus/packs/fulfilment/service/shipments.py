@@ -8,6 +8,7 @@ from typing import cast
 from uuid import UUID
 
 from isthmus.kernel import Context, encode, implements
+from isthmus.sealing import UNSEALED, Seals
 from isthmus.values import LineAsk, cursor_at
 
 from .. import api, rules
@@ -28,7 +29,7 @@ async def plan(ask: api.Plan, ctx: Context) -> api.Planned:
     if ask.slot_id and await storage.slot(ctx.session, ctx.front_end, ask.slot_id, locks=False) is None:
         raise api.UnknownSlot(slot_id=ask.slot_id)
     shipments = _split(ask, ctx)
-    await storage_shipments.plan(ctx.session, ctx.front_end, ask, shipments, ctx.now, ctx.caller.client)
+    await storage_shipments.plan(ctx.session, ctx.front_end, ask, shipments, ctx.now, ctx.caller.client, _seals(ctx))
     ctx.emit(api.ShipmentsPlanned(reference=ask.reference, shipments=tuple(one.shipment_id for one in shipments)))
     return api.Planned(reference=ask.reference, shipments=tuple(shipments))
 
@@ -128,7 +129,7 @@ async def redirect(ask: api.Redirect, ctx: Context) -> api.Planned:
     ]
     if not waiting:
         raise api.LeftAlready(reference=ask.reference)
-    await storage_shipments.redirect(ctx.session, ctx.front_end, waiting, ask.address)
+    await storage_shipments.redirect(ctx.session, ctx.front_end, ask.reference, waiting, ask.address, _seals(ctx))
     return await _planned(ask.reference, ctx)
 
 
@@ -140,7 +141,7 @@ async def get_shipment(ask: api.GetShipment, ctx: Context) -> api.Shipment:
 @implements(api.list_shipments)
 async def list_shipments(ask: api.ListShipments, ctx: Context) -> api.ShipmentPage:
     before = rules.place_of(ask.cursor)
-    found = await storage_shipments.list_shipments(ctx.session, ctx.front_end, ask, before)
+    found = await storage_shipments.list_shipments(ctx.session, ctx.front_end, ask, before, _seals(ctx))
     items = tuple(found[: ask.limit])
     more = len(found) > ask.limit
     return api.ShipmentPage(
@@ -232,14 +233,18 @@ async def _locked(shipment_id: UUID, ctx: Context) -> api.Shipment:
 
 
 async def _shipment(shipment_id: UUID, ctx: Context) -> api.Shipment:
-    shipment = await storage_shipments.shipment(ctx.session, ctx.front_end, shipment_id)
+    shipment = await storage_shipments.shipment(ctx.session, ctx.front_end, shipment_id, _seals(ctx))
     if shipment is None:
         raise api.UnknownShipment(what=str(shipment_id), path="$.shipment_id")
     return shipment
 
 
 async def _planned(reference: str, ctx: Context) -> api.Planned:
-    shipments = await storage_shipments.of_reference(ctx.session, ctx.front_end, reference)
+    shipments = await storage_shipments.of_reference(ctx.session, ctx.front_end, reference, _seals(ctx))
     if not shipments:
         raise api.UnknownShipment(what=f"of {reference!r}", path="$.reference")
     return api.Planned(reference=reference, shipments=tuple(shipments))
+
+
+def _seals(ctx: Context) -> Seals:
+    return ctx.resource(Seals, UNSEALED)

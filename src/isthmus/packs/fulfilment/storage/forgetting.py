@@ -8,7 +8,7 @@ from isthmus.kernel import ports
 
 # What a plan was asked with is kept as a digest: of an address, who guesses it could tell that it is the one.
 _FORGET = (
-    """update fulfilment.shipment set address = jsonb_build_object(
+    """update fulfilment.shipment set sealed_address = null, address = jsonb_build_object(
            'country', address -> 'country', 'region', coalesce(address -> 'region', '""'))
        where front_end = $1 and reference = any($2) and address is not null""",
     "update fulfilment.plan set asked = '' where front_end = $1 and reference = any($2)",

@@ -8,9 +8,20 @@ from typing import Final
 from uuid import UUID
 
 from isthmus.kernel import decode, encode, ports
+from isthmus.sealing import Sealed, Seals
 from isthmus.values import Address
 
 from .. import api
+
+TABLE: Final = "fulfilment.shipment"
+# The key is that of what is sent for, such as an order's, so that it goes with the order. What stays in the clear is
+# what stays once a person is erased.
+SEALED: Final = Sealed(
+    column="address",
+    into="sealed_address",
+    subject="reference",
+    empty="""jsonb_build_object('country', address -> 'country', 'region', coalesce(address -> 'region', '""'))""",
+)
 
 _CLAIM: Final = """
     insert into fulfilment.plan (front_end, reference, asked) values ($1, $2, $3)
@@ -20,8 +31,8 @@ _CLAIMED: Final = "select asked from fulfilment.plan where front_end = $1 and re
 _PLAN: Final = """
     with planned as (
         insert into fulfilment.shipment (front_end, shipment_id, reference, part, location, method, state, address,
-                                         slot_id, promise_from, promise_to, planned_at)
-        select $1, s.shipment_id, $2, s.part, s.location, $3, 'planned', $4, $5, $6, $7, $8
+                                         slot_id, promise_from, promise_to, planned_at, sealed_address)
+        select $1, s.shipment_id, $2, s.part, s.location, $3, 'planned', $4, $5, $6, $7, $8, $17::bytea
         from unnest($10::uuid[], $11::text[], $12::text[]) as s (shipment_id, part, location)
     ), lines as (
         insert into fulfilment.shipment_line (front_end, shipment_id, line, sku, quantity)
@@ -31,8 +42,8 @@ _PLAN: Final = """
     select $1, shipment_id, '', 'planned', '', $8, $9 from unnest($10::uuid[]) as s (shipment_id)"""
 
 _SHIPMENTS: Final = """
-    select s.shipment_id, s.reference, s.part, s.location, s.method, s.state, s.address, s.slot_id, s.promise_from,
-           s.promise_to, s.planned_at,
+    select s.shipment_id, s.reference, s.part, s.location, s.method, s.state, s.address, s.sealed_address, s.slot_id,
+           s.promise_from, s.promise_to, s.planned_at,
            (select json_agg(json_build_object('line', l.line, 'sku', l.sku, 'quantity', l.quantity,
                         'packed', l.packed, 'shipped', l.shipped, 'cancelled', l.cancelled) order by l.line)
             from fulfilment.shipment_line l
@@ -89,7 +100,8 @@ _SAVE_PARCEL: Final = """
     on conflict do nothing"""
 
 _REDIRECT: Final = """
-    update fulfilment.shipment set address = $3 where front_end = $1 and shipment_id = any($2)"""
+    update fulfilment.shipment set address = $3, sealed_address = $4
+    where front_end = $1 and shipment_id = any($2)"""
 
 _STEPS: Final = """
     select parcel, state, note, at, by from fulfilment.step where front_end = $1 and shipment_id = $2 order by id"""
@@ -103,16 +115,18 @@ async def claim(session: ports.Session, front_end: str, reference: str, asked: b
 
 
 async def plan(
-    session: ports.Session, front_end: str, ask: api.Plan, shipments: Sequence[api.Shipment], now: datetime, by: str
-) -> None:
+    session: ports.Session, front_end: str, ask: api.Plan, shipments: Sequence[api.Shipment], now: datetime, by: str,
+    seals: Seals,
+) -> None:  # fmt: skip
     """Write new shipments with their lines."""
+    address, sealed = await _put_away(session, front_end, ask.reference, ask.address, seals)
     lines = [(shipment.shipment_id, line) for shipment in shipments for line in shipment.lines]
     await session.execute(
         _PLAN,
         front_end,
         ask.reference,
         ask.method,
-        encode(ask.address) if ask.address else None,
+        address,
         ask.slot_id,
         ask.promise_from,
         ask.promise_to,
@@ -125,6 +139,7 @@ async def plan(
         [line.line for _, line in lines],
         [line.sku for _, line in lines],
         [line.quantity for _, line in lines],
+        sealed,
     )
 
 
@@ -135,27 +150,32 @@ async def lock(
     await session.fetch(_LOCK, front_end, shipment_id, reference)
 
 
-async def shipment(session: ports.Session, front_end: str, shipment_id: UUID) -> api.Shipment | None:
-    row = await session.fetch_row(_BY_ID, front_end, shipment_id)
-    return _shipment(row) if row else None
+async def shipment(
+    session: ports.Session, front_end: str, shipment_id: UUID, seals: Seals
+) -> api.Shipment | None:  # fmt: skip
+    rows = await session.fetch(_BY_ID, front_end, shipment_id)
+    return next(iter(await _shipments(rows, session, seals)), None)
 
 
-async def of_reference(session: ports.Session, front_end: str, reference: str) -> list[api.Shipment]:
-    return [_shipment(row) for row in await session.fetch(_BY_REFERENCE, front_end, reference)]
+async def of_reference(session: ports.Session, front_end: str, reference: str, seals: Seals) -> list[api.Shipment]:
+    return await _shipments(await session.fetch(_BY_REFERENCE, front_end, reference), session, seals)
 
 
 async def list_shipments(
-    session: ports.Session, front_end: str, ask: api.ListShipments, before: tuple[datetime, UUID] | None
+    session: ports.Session, front_end: str, ask: api.ListShipments, before: tuple[datetime, UUID] | None, seals: Seals
 ) -> list[api.Shipment]:
     """Return shipments planned before a place, one more than asked where there are more."""
     rows = await session.fetch(
         _LIST, front_end, ask.reference, ask.state, ask.location, *(before or (None, None)), ask.limit + 1
     )
-    return [_shipment(row) for row in rows]
+    return await _shipments(rows, session, seals)
 
 
-async def redirect(session: ports.Session, front_end: str, shipments: Sequence[UUID], address: Address) -> None:
-    await session.execute(_REDIRECT, front_end, list(shipments), encode(address))
+async def redirect(
+    session: ports.Session, front_end: str, reference: str, shipments: Sequence[UUID], address: Address, seals: Seals
+) -> None:
+    kept = await _put_away(session, front_end, reference, address, seals)
+    await session.execute(_REDIRECT, front_end, list(shipments), *kept)
 
 
 async def save(
@@ -210,7 +230,24 @@ async def steps(session: ports.Session, front_end: str, shipment_id: UUID) -> tu
     )
 
 
-def _shipment(row: ports.Row) -> api.Shipment:
+async def _put_away(
+    session: ports.Session, front_end: str, reference: str, address: Address | None, seals: Seals
+) -> tuple[bytes | None, bytes | None]:
+    """Return what of an address is written in the clear, and what sealed."""
+    if address is None:
+        return None, None
+    coarse = encode({"country": address.country, "region": address.region})
+    (clear,), (sealed,) = await seals.put_away(session, front_end, reference, TABLE, [encode(address)], coarse)
+    return clear, sealed
+
+
+async def _shipments(rows: Sequence[ports.Row], session: ports.Session, seals: Seals) -> list[api.Shipment]:
+    kept = [(row["reference"], row["sealed_address"]) for row in rows if row["sealed_address"] is not None]
+    texts = iter(await seals.open_each(session, TABLE, kept) if kept else ())
+    return [_shipment(row, row["address"] if row["sealed_address"] is None else next(texts)) for row in rows]
+
+
+def _shipment(row: ports.Row, address: bytes | None) -> api.Shipment:
     return api.Shipment(
         shipment_id=row["shipment_id"],
         reference=row["reference"],
@@ -221,7 +258,7 @@ def _shipment(row: ports.Row) -> api.Shipment:
         lines=decode(row["lines"], tuple[api.ShipmentLine, ...]),
         parcels=decode(row["parcels"], tuple[api.Parcel, ...]) if row["parcels"] else (),
         planned_at=row["planned_at"],
-        address=decode(row["address"], Address) if row["address"] else None,
+        address=decode(address, Address) if address else None,
         slot_id=row["slot_id"],
         promise_from=row["promise_from"],
         promise_to=row["promise_to"],

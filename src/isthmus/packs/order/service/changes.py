@@ -8,7 +8,7 @@ from isthmus.values import LINES_MAX, Address, money
 from .. import api, rules
 from ..storage import changes as storage_changes
 from ..storage import orders as storage
-from .orders import commissions_of, found_order, locked_order
+from .orders import commissions_of, found_order, locked_order, seals_of
 
 State = api.OrderState
 
@@ -67,7 +67,7 @@ async def correct_address(ask: api.CorrectAddress, ctx: Context) -> api.Order:
         raise api.OtherJurisdiction(number=order.number, sold_to=_place(order.address), wanted=_place(ask.address))
     if ask.address == order.address:
         return order
-    await storage_changes.correct_address(ctx.session, ctx.front_end, ask.order_id, ask.address)
+    await storage_changes.correct_address(ctx.session, ctx.front_end, ask.order_id, ask.address, seals_of(ctx))
     await _emit_moved(order, f"address corrected: {ask.reason}", ctx)
     ctx.emit(api.AddressCorrected(order_id=order.order_id, group_id=order.group_id))
     return order.replace(address=ask.address)

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 from isthmus.kernel import Context, decode, encode, implements, ports
 from isthmus.personal import Forget, Forgotten, erased_attributes, erasing_key
+from isthmus.sealing import UNSEALED, Seals
 
 from .. import api
+from ..storage import contacts
 from ..storage import forgetting as storage
 
 
 @implements(api.forget)
 async def forget(ask: Forget, ctx: Context) -> Forgotten:
-    found = await storage.held(ctx.session, ctx.front_end, ask.member_ids, ask.emails)
+    hashes = await contacts.hashes(ask.emails, ctx.resource(Seals, UNSEALED))
+    found = await storage.held(ctx.session, ctx.front_end, ask.member_ids, ask.emails, hashes)
     ids = [row["order_id"] for row in found]
     key = erasing_key()
     await storage.forget(ctx.session, ctx.front_end, ids, _without(found, "order.order", key, ctx), ask.renamed)

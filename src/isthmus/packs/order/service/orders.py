@@ -13,6 +13,7 @@ from uuid import UUID
 
 from isthmus.kernel import ALLOW, Context, Verdict, errors, implements
 from isthmus.language import mark
+from isthmus.sealing import UNSEALED, Seals
 from isthmus.values import Moment, Money, cursor_at, money, place_at
 
 from .. import api, rules
@@ -65,7 +66,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
         state = State.COMPLETED
     facts = {"box": ctx.box, "now": ctx.now, "by": ctx.caller.client, "state": state}
     is_new = ctx.is_new(str(ask.group_id))
-    if not await storage.place(ctx.session, ctx.front_end, ask, parts, facts, is_new=is_new):
+    if not await storage.place(ctx.session, ctx.front_end, ask, parts, facts, seals_of(ctx), is_new=is_new):
         return await _group(ask.group_id, ctx, is_locked=False)
     for part in parts:
         ctx.emit(_placed(ask, part))
@@ -120,8 +121,8 @@ async def list_orders(ask: api.ListOrders, ctx: Context) -> api.OrderPage:
     if ask.number is not None and not (ask.number.isascii() and ask.number.isdigit() and len(ask.number) < 19):
         return api.OrderPage(items=(), next_cursor=None)
     before = place_at(ask.cursor, tuple[Moment, UUID], api.BadCursor) if ask.cursor else _LATEST
-    found = await storage.page(ctx.session, ctx.front_end, ask, before)
-    items = await storage.orders(ctx.session, ctx.front_end, found[: ask.limit])
+    found = await storage.page(ctx.session, ctx.front_end, ask, before, seals_of(ctx))
+    items = await storage.orders(ctx.session, ctx.front_end, found[: ask.limit], seals_of(ctx))
     cursor = cursor_at((items[-1].placed_at, items[-1].order_id)) if len(found) > ask.limit else None
     return api.OrderPage(items=tuple(items), next_cursor=cursor)
 
@@ -191,7 +192,7 @@ async def cancel_order(ask: api.Cancel, ctx: Context) -> api.CancelledOrder:
 async def expire_due(ask: api.ExpireDue, ctx: Context) -> api.ExpiredGroups:
     due = await storage.due(ctx.session, ctx.front_end, ctx.now, ask.limit)
     groups: dict[UUID, list[api.Order]] = {}
-    for order in await storage.orders(ctx.session, ctx.front_end, due):
+    for order in await storage.orders(ctx.session, ctx.front_end, due, seals_of(ctx)):
         groups.setdefault(order.group_id, []).append(order)
     kept = [
         group_id
@@ -249,16 +250,21 @@ async def complete_order(ask: api.Complete, ctx: Context) -> api.Order:
 
 
 async def _orders_of(group_id: UUID, ctx: Context) -> tuple[api.Order, ...]:
-    if not (orders := await storage.orders_of(ctx.session, ctx.front_end, group_id)):
+    if not (orders := await storage.orders_of(ctx.session, ctx.front_end, group_id, seals_of(ctx))):
         raise api.UnknownOrder(what=f"of group {group_id}", path="$.group_id")
     return tuple(orders)
 
 
 async def found_order(order_id: UUID, ctx: Context) -> api.Order:
-    found = await storage.orders(ctx.session, ctx.front_end, [order_id])
+    found = await storage.orders(ctx.session, ctx.front_end, [order_id], seals_of(ctx))
     if not found:
         raise api.UnknownOrder(what=str(order_id), path="$.order_id")
     return found[0]
+
+
+def seals_of(ctx: Context) -> Seals:
+    """Return what seals whom orders are for."""
+    return ctx.resource(Seals, UNSEALED)
 
 
 async def locked_order(order_id: UUID, ctx: Context) -> api.Order:

@@ -11,7 +11,7 @@ from isthmus.values import Money, money
 from .. import api, rules
 from ..storage import orders as storage
 from ..storage import returns as storage_returns
-from .orders import found_order, locked_order, move, reasons_of
+from .orders import found_order, locked_order, move, reasons_of, seals_of
 
 ReturnState = api.ReturnState
 _PERCENT = 100
@@ -82,7 +82,8 @@ async def settle_return(ask: api.SettleReturn, ctx: Context) -> api.Return:
 @implements(api.book_refund)
 async def book_refund(ask: api.BookRefund, ctx: Context) -> api.BookedRefund:
     group = await storage.group(ctx.session, ctx.front_end, ask.group_id, is_locked=True)
-    orders = await storage.orders(ctx.session, ctx.front_end, [one.order_id for one in group]) if group else []
+    named = [one.order_id for one in group]
+    orders = await storage.orders(ctx.session, ctx.front_end, named, seals_of(ctx)) if named else []
     left = [(one.order_id, (one.total - one.refunded).minor, one.state not in rules.TERMINAL) for one in orders]
     found = rules.booked(ask.amount.minor, left, await _meant(ask.cause, ctx))
     if found:

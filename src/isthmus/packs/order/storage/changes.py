@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from isthmus.kernel import encode, ports
+from isthmus.sealing import Seals
 from isthmus.values import Address
 
 from .. import api
 from ..rules import Remainder
-from . import orders
+from . import contacts, orders
 
 _SHARES = """
 select discount, line, minor from "order".discount_share where front_end = $1 and order_id = $2 order by discount, line
@@ -46,7 +47,7 @@ from (select count(*) as lines, sum(total_minor) as total from "order".lines
       where front_end = $1 and order_id = $2) goods
 where front_end = $1 and order_id = $2 returning total_minor
 """
-_ADDRESS = 'update "order".orders set address = $3 where front_end = $1 and order_id = $2'
+_ADDRESS = 'update "order".orders set address = $3, sealed_address = $4 where front_end = $1 and order_id = $2'
 
 
 async def shares(session: ports.Session, front_end: str, order_id: UUID) -> dict[int, list[tuple[int, int]]]:
@@ -91,5 +92,10 @@ async def sum_up(session: ports.Session, front_end: str, order_id: UUID) -> int:
     return await session.fetch_value(_SUM_UP, front_end, order_id)
 
 
-async def correct_address(session: ports.Session, front_end: str, order_id: UUID, address: Address) -> None:
-    await session.execute(_ADDRESS, front_end, order_id, encode(address))
+async def correct_address(
+    session: ports.Session, front_end: str, order_id: UUID, address: Address, seals: Seals
+) -> None:  # fmt: skip
+    kept = contacts.in_the_clear("", address)
+    if seals.is_on(contacts.TABLE):
+        kept = await contacts.sealed(session, front_end, order_id, kept, seals, is_first=False)
+    await session.execute(_ADDRESS, front_end, order_id, kept.address, kept.sealed_address)

@@ -11,8 +11,8 @@ from isthmus.kernel import ports
 _CLAIM = """
 with theirs as (
     select order_id from "order".orders
-    where front_end = $1 and member_id is null and contact_email <> ''
-      and lower(contact_email) in (select lower(email) from unnest($3::text[]) as email)
+    where front_end = $1 and member_id is null and (contact_email <> ''
+      and lower(contact_email) in (select lower(email) from unnest($3::text[]) as email) or email_hash = any($7))
     order by placed_at, order_id limit $6 for update
 ), claimed as (
     update "order".orders set member_id = $2
@@ -30,9 +30,10 @@ async def claim(
     emails: Sequence[str],
     now: datetime,
     by: str,
+    hashes: Sequence[bytes],
     *,
     limit: int,
 ) -> list[UUID]:
     """Give orders of guests to a member; return which."""
-    rows = await session.fetch(_CLAIM, front_end, member_id, list(emails), now, by, limit)
+    rows = await session.fetch(_CLAIM, front_end, member_id, list(emails), now, by, limit, list(hashes))
     return [row["order_id"] for row in rows]

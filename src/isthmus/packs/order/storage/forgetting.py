@@ -13,11 +13,13 @@ _HELD = """
 select order_id, group_id, attributes from "order".orders
 where front_end = $1 and (member_id = any($2)
     or member_id is null and contact_email <> ''
-        and lower(contact_email) in (select lower(email) from unnest($3::text[]) as email))
+        and lower(contact_email) in (select lower(email) from unnest($3::text[]) as email)
+    or member_id is null and email_hash = any($4))
 order by group_id, order_id for update
 """
 _FORGET = (
     """update "order".orders set contact_email = '', attributes = given.attributes,
+           sealed_email = null, sealed_address = null, email_hash = null,
            address = case when address is not null then jsonb_build_object(
                'country', address -> 'country', 'region', coalesce(address -> 'region', '""')) end,
            coupons = array(select coalesce(now.named, code) from unnest(coupons) with ordinality as one (code, place)
@@ -46,10 +48,10 @@ where front_end = $1 and member_id = any($2) and (lines <> '[]' or coupons <> '{
 
 
 async def held(
-    session: ports.Session, front_end: str, member_ids: Sequence[UUID], emails: Sequence[str]
+    session: ports.Session, front_end: str, member_ids: Sequence[UUID], emails: Sequence[str], hashes: Sequence[bytes]
 ) -> Sequence[ports.Row]:
     """Return the orders of members and of guests, locked until the transaction ends."""
-    return await session.fetch(_HELD, front_end, list(member_ids), list(emails))
+    return await session.fetch(_HELD, front_end, list(member_ids), list(emails), list(hashes))
 
 
 async def forget(

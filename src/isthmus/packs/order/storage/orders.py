@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from msgspec import convert
-
-from isthmus.kernel import decode, encode, ports
-from isthmus.values import Address, Applied, composed, money
+from isthmus.kernel import encode, ports
+from isthmus.sealing import Seals
+from isthmus.values import composed, money
 
 from .. import api
+from . import contacts
+from .contacts import Contact
+from .rows import whole
 
 ADD_LINES = """insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location,
     tax_category, list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, attributes,
@@ -30,13 +31,15 @@ _PLACING = """
 with part as materialized (
     select * from json_to_recordset($16)
         as given (order_id uuid, number bigint, key text, lines json, delivery_fee bigint, delivery_tax bigint,
-            total bigint){is_new}
+            total bigint, sealed_email bytea, sealed_address bytea, email_hash bytea){is_new}
 ), placed as (
     insert into "order".orders (front_end, order_id, group_id, number, state, part, member_id, contact_email, address,
         order_kind, channel, box, plan, currency, line_count, delivery_fee_minor, delivery_method, total_minor,
-        coupons, placed_at, pay_before, attributes, supplements, delivery_tax_minor, delivery_taxed)
+        coupons, placed_at, pay_before, attributes, supplements, delivery_tax_minor, delivery_taxed, sealed_email,
+        sealed_address, email_hash)
     select $1, order_id, $2, number, $3::text, key, $4, $5, $6, $7, $8, $9, $10, $11, json_array_length(lines),
-        delivery_fee, $12, total, $13, $14::timestamptz, $15, $19, $20, delivery_tax, $21 from part
+        delivery_fee, $12, total, $13, $14::timestamptz, $15, $19, $20, delivery_tax, $21, sealed_email, sealed_address,
+        email_hash from part
 ), told as (
     insert into "order".history (front_end, order_id, at, by, what, note)
     select $1, order_id, $14::timestamptz, $17, $3::text, '' from part
@@ -97,7 +100,7 @@ _PAGE = """
 select order_id from "order".orders
 where front_end = $1 and ($2::uuid[] = '{}' or member_id = any($2)) and ($3::text is null or state = $3)
   and ($4::bigint is null or number = $4) and (placed_at, order_id) < ($5, $6)
-  and ($8::text is null or contact_email <> '' and lower(contact_email) = lower($8))
+  and ($8::text is null or contact_email <> '' and lower(contact_email) = lower($8) or email_hash = $11)
   and ($9::timestamptz is null or placed_at >= $9) and ($10::timestamptz is null or placed_at < $10)
 order by placed_at desc, order_id desc limit $7
 """
@@ -166,6 +169,9 @@ class Part:
     delivery_tax: int
     total: int
     commissions: tuple[int, ...]  # by line
+    sealed_email: str | None = None  # as PostgreSQL reads bytes
+    sealed_address: str | None = None
+    email_hash: str | None = None
 
 
 async def place(
@@ -174,6 +180,7 @@ async def place(
     ask: api.PlaceOrder,
     parts: Sequence[Part],
     facts: Mapping[str, object],
+    seals: Seals,
     *,
     is_new: bool,
 ) -> bool:
@@ -181,6 +188,12 @@ async def place(
 
     Where it is known to be new, the statement goes with what is sent next: an index keeps it from being there twice.
     """
+    contact = contacts.in_the_clear(ask.contact_email, ask.address)
+    if seals.is_on(contacts.TABLE):
+        if not is_new and await group(session, front_end, ask.group_id, is_locked=False):
+            return False
+        parts = [await _sealed(session, front_end, one, contact, seals) for one in parts]
+        contact = Contact(email="", address=contacts.coarse(ask.address))
     sent = [line.quantity if ask.is_handed_over else 0 for line in ask.lines]
     lines = [
         line_row(ask.lines[line], order_id=part.order_id, line=at, shipped=sent[line], commission=commission)
@@ -192,8 +205,8 @@ async def place(
         ask.group_id,
         facts["state"],
         ask.member_id,
-        ask.contact_email,
-        None if ask.address is None else encode(ask.address),
+        contact.email,
+        contact.address,
         ask.order_kind,
         ask.channel,
         facts["box"],
@@ -220,6 +233,13 @@ async def place(
     return await session.execute(_PLACE, *row) != "INSERT 0 0"
 
 
+async def _sealed(session: ports.Session, front_end: str, part: Part, clear: Contact, seals: Seals) -> Part:
+    kept = await contacts.sealed(session, front_end, part.order_id, clear, seals, is_first=True)
+    names = ("sealed_email", "sealed_address", "email_hash")
+    found = {name: value and f"\\x{value.hex()}" for name in names for value in [getattr(kept, name)]}
+    return replace(part, **found)
+
+
 def line_row(draft: api.DraftLine, **facts: object) -> dict[str, object]:
     """Return a line as it is written, with what it is told besides."""
     row = {name: getattr(draft, name) for name in _AS_THEY_ARE}
@@ -237,15 +257,17 @@ def _shares(discounts: Sequence[api.DraftDiscount], parts: Sequence[Part]) -> li
     ]
 
 
-async def orders(session: ports.Session, front_end: str, order_ids: Sequence[UUID]) -> list[api.Order]:
+async def orders(
+    session: ports.Session, front_end: str, order_ids: Sequence[UUID], seals: Seals
+) -> list[api.Order]:  # fmt: skip
     """Return orders whole, the latest first."""
-    return [_order(row) for row in await session.fetch(_ORDERS_BY_ID, front_end, list(order_ids))]
+    return await whole(await session.fetch(_ORDERS_BY_ID, front_end, list(order_ids)), session, seals)
 
 
-async def orders_of(session: ports.Session, front_end: str, group_id: UUID) -> list[api.Order]:
+async def orders_of(session: ports.Session, front_end: str, group_id: UUID, seals: Seals) -> list[api.Order]:
     """Return the orders of a group whole, in the order of their numbers."""
     rows = await session.fetch(_ORDERS_OF_GROUP, front_end, group_id)
-    return [_order(row) for row in sorted(rows, key=lambda one: one["number"])]
+    return await whole(sorted(rows, key=lambda one: one["number"]), session, seals)
 
 
 async def hold_group(session: ports.Session, front_end: str, group_id: UUID) -> None:
@@ -270,7 +292,7 @@ async def lock_siblings(session: ports.Session, front_end: str, order_id: UUID) 
 
 
 async def page(
-    session: ports.Session, front_end: str, ask: api.ListOrders, before: tuple[datetime, UUID]
+    session: ports.Session, front_end: str, ask: api.ListOrders, before: tuple[datetime, UUID], seals: Seals
 ) -> list[UUID]:
     number = int(ask.number) if ask.number is not None else None
     members = [] if ask.member_id is None else [ask.member_id, *ask.merged_ids]
@@ -283,6 +305,7 @@ async def page(
         ask.contact_email and composed(ask.contact_email),
         ask.placed_from,
         ask.placed_until,
+        ask.contact_email and await contacts.hashed(ask.contact_email, seals),
     )
     return [row["order_id"] for row in await session.fetch(_PAGE, front_end, *which)]
 
@@ -332,63 +355,3 @@ def _briefs(rows: Sequence[ports.Row]) -> list[api.OrderBrief]:
         )
         for row in sorted(rows, key=lambda one: one["number"])
     ]
-
-
-def _order(row: ports.Row) -> api.Order:
-    currency = row["currency"]
-    return api.Order(
-        order_id=row["order_id"],
-        group_id=row["group_id"],
-        number=str(row["number"]),
-        state=api.OrderState(row["state"]),
-        part=row["part"],
-        member_id=row["member_id"],
-        contact_email=row["contact_email"],
-        address=None if row["address"] is None else decode(row["address"], Address),
-        order_kind=row["order_kind"],
-        channel=row["channel"],
-        box=row["box"],
-        plan=row["plan"],
-        currency=currency,
-        lines=tuple(_line(line, currency) for line in decode(row["lines"], list[dict[str, Any]])),
-        delivery_fee=money(row["delivery_fee_minor"], currency),
-        delivery_method=row["delivery_method"],
-        total=money(row["total_minor"], currency),
-        refunded=money(row["refunded_minor"], currency),
-        coupons=tuple(row["coupons"]),
-        placed_at=row["placed_at"],
-        pay_before=row["pay_before"],
-        history=decode(row["history"] or b"[]", tuple[api.HistoryEntry, ...]),
-        attributes=decode(row["attributes"], dict[str, Any]),
-        supplements=row["supplements"],
-        review_until=row["review_until"],
-        delivery_tax=money(row["delivery_tax_minor"], currency),
-        delivery_taxed=None if row["delivery_taxed"] is None else decode(row["delivery_taxed"], api.Taxed),
-    )
-
-
-def _line(row: Mapping[str, Any], currency: str) -> api.OrderLine:
-    return api.OrderLine(
-        line=row["line"],
-        sku=row["sku"],
-        title=row["title"],
-        quantity=row["quantity"],
-        unit=row["unit"],
-        seller=row["seller"],
-        location=row["location"],
-        tax_category=row["tax_category"],
-        list_amount=money(row["list_minor"], currency),
-        amount=money(row["amount_minor"], currency),
-        discount=money(row["discount_minor"], currency),
-        tax=money(row["tax_minor"], currency),
-        total=money(row["total_minor"], currency),
-        is_returnable=row["is_returnable"],
-        applied=convert(row["applied"], tuple[Applied, ...]),
-        attributes=row["attributes"],
-        taxed=None if row["taxed"] is None else convert(row["taxed"], api.Taxed),
-        commission=money(row["commission_minor"], currency),
-        shipped=row["shipped"],
-        closed=row["closed"],
-        returned=row["returned"],
-        refunded=money(row["refunded_minor"], currency),
-    )

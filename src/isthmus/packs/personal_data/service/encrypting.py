@@ -10,7 +10,7 @@ from isthmus.kernel import Pack, ports
 from isthmus.sealing import Sealed
 from isthmus.store import Database
 
-from .keys import PersonKeys, sealable
+from .keys import PersonKeys, named, sealable
 
 BLOCKS: Final = 32  # of 8 KB a transaction: a few thousand rows, for a second or two
 PASSES_MAX: Final = 5  # over a table, where servers that do not seal yet write meanwhile
@@ -20,7 +20,7 @@ Said = Callable[[str, int, int], None]  # a table, how many of its blocks were l
 
 @dataclass(slots=True)
 class Encrypted:
-    """How many rows of a table were sealed, and how many are left in the clear."""
+    """How many fields of a table were sealed, and how many are left in the clear."""
 
     table: str
     sealed: int = 0
@@ -31,27 +31,30 @@ async def encrypt(
     database: Database, keys: PersonKeys, packs: Sequence[Pack], said: Said = lambda table, at, count: None
 ) -> list[Encrypted]:
     """Seal what is in the clear in the tables that the settings name; it may be stopped and begun again at any time."""
-    return [
-        await _encrypt(database, keys, table, sealed, said)
-        for table, sealed in sealable(packs)
-        if keys.is_on(table)
-    ]  # fmt: skip
+    found: dict[str, Encrypted] = {}
+    for table, sealed in sealable(packs):
+        if keys.is_on(table):
+            done = found.setdefault(table, Encrypted(named(table)))
+            await _encrypt(database, keys, table, sealed, done, said)
+    return list(found.values())
 
 
-async def _encrypt(database: Database, keys: PersonKeys, table: str, sealed: Sealed, said: Said) -> Encrypted:
-    done = Encrypted(table)
+async def _encrypt(
+    database: Database, keys: PersonKeys, table: str, sealed: Sealed, done: Encrypted, said: Said
+) -> None:  # fmt: skip
+    left = 0
     for _ in range(PASSES_MAX):
         async with database.platform() as session:
             blocks = await session.fetch_value("select pg_relation_size($1::text::regclass) / 8192", table)
         for at in range(0, blocks, BLOCKS):
             async with database.platform_transaction() as session:
                 done.sealed += await _of_blocks(session, keys, table, sealed, at)
-            said(table, min(at + BLOCKS, blocks), blocks)
+            said(done.table, min(at + BLOCKS, blocks), blocks)
         async with database.platform() as session:
-            done.left = await session.fetch_value(f"select count(*) from {table} where {_in_the_clear(sealed)}")
-        if not done.left:
+            left = await session.fetch_value(f"select count(*) from {table} where {_in_the_clear(sealed)}")
+        if not left:
             break
-    return done
+    done.left += left
 
 
 def _in_the_clear(sealed: Sealed) -> str:
@@ -75,7 +78,7 @@ async def _of_blocks(session: ports.Session, keys: PersonKeys, table: str, seale
     texts: list[bytes] = []
     for row in rows:
         texts += await keys.seal(session, row["front_end"], row["subject"], table, [row["clear"].encode()])
-        hashes.append(await keys.hashed(row["clear"], session) if sealed.hashed else None)
+        hashes.append(await keys.hashed(row["clear"].lower(), session) if sealed.hashed else None)
     more = f", {sealed.hashed} = given.hashed" if sealed.hashed else ""
     await session.execute(
         f"""update {table} as one set {sealed.column} = {sealed.empty}, {sealed.into} = given.sealed{more}

@@ -86,11 +86,14 @@ async def _learn(kept: Sequence[Keeps], found: _Found, session: ports.Session, s
         found.names |= {one.hex() for one in hashes if one is not None}
         for one in leading:
             named = ", ".join(f"{sql} as n{at}" for at, sql in enumerate(one.leads_to)) or "null as n0"
-            more = f"{one.addresses or 'null'} as address, {_sealed(one)}"
+            at_sealed = next((at for at, sealed in enumerate(one.sealed) if sealed.column == one.addresses), None)
+            more = f"{one.addresses or 'null'} as address{_sealed(one)}"
             sql = f"select {named}, {more} from {one.table} where {one.whose} {_BOTH}"
             for row in await session.fetch(f"{sql} limit {ROWS_MAX}", *found.arguments):
                 found.names |= {row[f"n{at}"] for at in range(len(one.leads_to)) if row[f"n{at}"]}
-                address = await _opened(one, row, session, seals) if one.addresses and row["sealed"] else row["address"]
+                address = row["address"]
+                if at_sealed is not None and row[f"sealed{at_sealed}"]:
+                    address = await _opened(one, at_sealed, row, session, seals)
                 found.addresses |= {folded(address)} if address else set()
         if before == (len(found.names), len(found.addresses)):
             return
@@ -105,7 +108,7 @@ async def _of_tables(
     for owner, one in kept:
         if not one.whose:
             continue
-        sql = f"""select to_jsonb(one) as row, {_sealed(one)}
+        sql = f"""select to_jsonb(one) as row{_sealed(one)}
             from (select * from {one.table} where {one.whose} {_BOTH}) as one"""
         if rows := await _rows(session, sql, one.hidden, *found.arguments, open_=_opening(one, session, seals)):
             table = one.table.replace('"', "")
@@ -113,23 +116,25 @@ async def _of_tables(
 
 
 def _sealed(one: Keeps) -> str:
-    """Return the SQL of what a row has sealed, and whose it is."""
-    return f"{one.sealed.into} as sealed, {one.sealed.subject} as subject" if one.sealed else "null as sealed"
+    """Return the SQL of what a row has sealed, and whose each is."""
+    return "".join(f", {of.into} as sealed{at}, {of.subject} as subject{at}" for at, of in enumerate(one.sealed))
 
 
-async def _opened(one: Keeps, row: ports.Row, session: ports.Session, seals: Seals) -> str:
-    return (await seals.open(session, row["subject"], one.table, [row["sealed"]]))[0].decode()
+async def _opened(one: Keeps, at: int, row: ports.Row, session: ports.Session, seals: Seals) -> str:
+    return (await seals.open(session, row[f"subject{at}"], one.table, [row[f"sealed{at}"]]))[0].decode()
 
 
 def _opening(one: Keeps, session: ports.Session, seals: Seals) -> Open | None:
-    """Return what puts in place of a sealed column what it says."""
-    if (sealed := one.sealed) is None:
+    """Return what puts in place of sealed columns what they say."""
+    if not one.sealed:
         return None
 
     async def open_(row: ports.Row) -> dict[str, Any]:
         said = cast("dict[str, Any]", json.loads(row["row"]))
-        del said[sealed.into]
-        return said | ({sealed.column: await _opened(one, row, session, seals)} if row["sealed"] else {})
+        for at, sealed in enumerate(one.sealed):
+            if said.pop(sealed.into):
+                said[sealed.column] = await _opened(one, at, row, session, seals)
+        return said
 
     return open_
 

@@ -40,17 +40,22 @@ class PersonKeys(Seals):
         self._of_hashes = b""
 
     def is_on(self, table: str) -> bool:
-        return table in self._sealed
+        return named(table) in self._sealed
 
     async def seal(
-        self, session: ports.Session, front_end: str, subject: str, table: str, texts: Sequence[bytes]
-    ) -> list[bytes]:
-        cipher, bound = AESGCM(await self._made(session, front_end, subject)), _bound(table, subject)
+        self, session: ports.Session, front_end: str, subject: str, table: str, texts: Sequence[bytes],
+        *, is_first: bool = False,
+    ) -> list[bytes]:  # fmt: skip
+        make = self._first if is_first else self._made
+        cipher, bound = AESGCM(await make(session, front_end, subject)), _bound(table, subject)
         nonces = [os.urandom(NONCE) for _ in texts]
         return [FORM + nonce + cipher.encrypt(nonce, text, bound) for nonce, text in zip(nonces, texts, strict=True)]
 
-    async def open(self, session: ports.Session, subject: str, table: str, sealed: Sequence[bytes]) -> list[bytes]:
-        kept = await storage.key(session, subject)
+    async def open_each(self, session: ports.Session, table: str, sealed: Sequence[tuple[str, bytes]]) -> list[bytes]:
+        kept = await storage.keys(session, sorted({subject for subject, _ in sealed}))
+        return [await self._opened(kept.get(subject), subject, table, one) for subject, one in sealed]
+
+    async def _opened(self, kept: Wrapped | None, subject: str, table: str, sealed: bytes) -> bytes:
         if kept is None:
             raise PersonKeyMissing(
                 f"what {table} keeps of {subject!r} is encrypted, and their key is not there",
@@ -59,7 +64,7 @@ class PersonKeys(Seals):
             )
         cipher, bound = AESGCM(await self._key(kept, subject)), _bound(table, subject)
         try:
-            return [cipher.decrypt(one[1 : 1 + NONCE], one[1 + NONCE :], bound) for one in map(_of_form, sealed)]
+            return cipher.decrypt(_of_form(sealed)[1 : 1 + NONCE], sealed[1 + NONCE :], bound)
         except (InvalidTag, ValueError):
             raise PersonKeyMissing(
                 f"what {table} keeps of {subject!r} is encrypted under another key than theirs",
@@ -83,6 +88,12 @@ class PersonKeys(Seals):
             key = await self._key((row["envelope"], row["wrapped"]), row["subject"])
             await storage.rewrap(session, row["subject"], *await self.envelope.wrap(key, row["subject"]))
         return len(rows)
+
+    async def _first(self, session: ports.Session, front_end: str, subject: str) -> bytes:
+        """Return a new key of somebody who has none; a second one breaks the transaction."""
+        key = os.urandom(KEY_BYTES)
+        await storage.add_first_key(session, front_end, subject, *await self.envelope.wrap(key, subject))
+        return key
 
     async def _made(self, session: ports.Session, front_end: str, subject: str) -> bytes:
         """Return the key of somebody, made where there is none; of two who make one, the first one's counts."""
@@ -113,13 +124,13 @@ async def forget(ask: Forget, ctx: Context) -> Forgotten:
 def sealable(packs: Iterable[Pack]) -> Iterator[tuple[str, Sealed]]:
     """Yield each table that has a column that can be kept encrypted, with how."""
     for said in brought(packs, Personal):
-        yield from ((one.table, one.sealed) for one in said.keeps if one.sealed is not None)
+        yield from ((one.table, sealed) for one in said.keeps for sealed in one.sealed)
 
 
 def keys_at(place: Place) -> PersonKeys:
     """Return the keys of a platform. Raises WrongSettings for a table that has nothing to seal."""
     settings: api.PersonalSettings = place.settings
-    known = {table for table, _ in sealable(place.packs)}
+    known = {named(table) for table, _ in sealable(place.packs)}
     for one in settings.sealed:
         if one not in known:
             raise WrongSettings(
@@ -135,6 +146,11 @@ def keys_at(place: Place) -> PersonKeys:
     (envelope,) = place.providers.values()
     envelope.begin(place.data / "personal")
     return PersonKeys(place.database, envelope, settings.sealed)
+
+
+def named(table: str) -> str:
+    """Return what settings call a table."""
+    return table.replace('"', "")
 
 
 def _bound(table: str, subject: str) -> bytes:

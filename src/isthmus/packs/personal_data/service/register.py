@@ -106,7 +106,7 @@ def _kept(pack: Pack, given: Sequence[Given]) -> Iterator[api.Entry]:
                 why=one.why,
                 until=one.until,
                 readers=() if column in one.hidden else _readers(given, kind),
-                is_sealed=one.sealed is not None and one.sealed.column == column,
+                is_sealed=any(sealed.column == column for sealed in one.sealed),
             )
 
 

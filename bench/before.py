@@ -1,0 +1,73 @@
+"""Compare a benchmark with what it was in another checkout, in turns.
+
+    git worktree add ../before COMMIT
+    python -m bench.before ../before kernel._pipeline process.rows --turns 5
+
+Each turn runs a function of `bench` in both checkouts, one after the other, each in a process of its own with this
+environment's packages and the checkout's `src/`. Figures are matched by their names; where a name has changed, nothing
+is compared. Of several turns the best figure counts (the smallest, or the largest of rates): what else a machine does
+makes a measurement only worse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+HERE = Path(__file__).parents[1]
+ONCE = """
+import importlib, json, sys
+module, _, function = sys.argv[1].partition(".")
+rows = getattr(importlib.import_module(f"bench.{module}"), function)(int(sys.argv[2]))
+print("\\n" + json.dumps([(row["name"], row["value"], row["unit"]) for row in rows]))
+"""
+
+Figures = dict[str, list[float]]
+
+
+def main() -> None:
+    """Measure in turns and print a line for each figure."""
+    parser = argparse.ArgumentParser(
+        prog="bench.before", description="Compare a benchmark with another checkout, in turns."
+    )
+    parser.add_argument("before", type=Path, help="the other checkout")
+    parser.add_argument("functions", nargs="+", metavar="MODULE.FUNCTION", help="of `bench`, such as process.rows")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3, help="in each turn")
+    chosen = parser.parse_args()
+    for function in chosen.functions:
+        found: dict[Path, Figures] = {chosen.before.resolve(): defaultdict(list), HERE: defaultdict(list)}
+        units: dict[str, str] = {}
+        for _ in range(chosen.turns):
+            for checkout, figures in found.items():
+                for name, value, unit in _measured(checkout, function, chosen.rounds):
+                    figures[name].append(value)
+                    units[name] = unit
+        before, now = found.values()
+        for name in (name for name in now if name in before):
+            _print(function, name, units[name], before[name], now[name])
+
+
+def _measured(checkout: Path, function: str, rounds: int) -> list[tuple[str, float, str]]:
+    paths = f"{checkout / 'src'}{os.pathsep}{checkout / 'kits/storefront/src'}{os.pathsep}{checkout}"
+    command = [sys.executable, "-c", ONCE, function, str(rounds)]
+    done = subprocess.run(
+        command, cwd=checkout, env={**os.environ, "PYTHONPATH": paths}, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _print(function: str, name: str, unit: str, before: list[float], now: list[float]) -> None:
+    best = max if unit.endswith("/s") else min
+    ratio, medians = best(now) / best(before), statistics.median(now) / statistics.median(before)
+    print(f"{function} | {name} | {best(before):.4g} {unit} | {best(now):.4g} {unit} | {ratio:.3f} | {medians:.3f}")
+
+
+if __name__ == "__main__":
+    main()
