@@ -71,8 +71,8 @@ def _as_default(code: Code, api_path: Path, word: str, path: Path, name: str) ->
     parts.bring(used - set(renamed.values()), own, api)
     now = api.function(word)
     assert now is not None
-    told = function if begin else now
-    first = list(cast(cst.IndentedBlock, told.body).body)[: 1 if told.get_docstring() is not None else 0]
+    documented = function if begin else now
+    first = list(cast(cst.IndentedBlock, documented.body).body)[: 1 if documented.get_docstring() is not None else 0]
     api.replace(now, with_body(now, [*first, *says]))
     code.texts[api_path] = api.text()
 
