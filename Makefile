@@ -60,13 +60,14 @@ test: style browser ## Check style, imports and types, and run every test but th
 browser: $(STAMP)
 	@$(PY) -m tests.browser
 
-test-slow: $(STAMP) ## Run the tests that take minutes, on PostgreSQL 14 to 17 and on Spark too where they can be had
+test-slow: $(STAMP) ## Run the tests that take minutes, on PostgreSQL 14 to 17, Python 3.12 to 3.14 and Spark too where they can be had
 	@if command -v java >/dev/null; then \
 		$(PY) -c 'import pyspark' 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check '.[spark]' \
 			|| echo "pyspark cannot be installed: metrics are NOT tried on Spark" >&2; \
 	else echo "there is no Java: metrics are NOT tried on Spark" >&2; fi
 	@$(PY) -m tests.older_postgres
 	$(PY) -m pytest -m slow
+	@$(PY) -m tests.newer_pythons
 
 demo: $(STAMP) ## Sell a year of real baskets, check every total, keep serving; ARGS="--orders 500 --exit"
 	@$(VENV)/bin/isthmus demo $(ARGS)

@@ -9,9 +9,9 @@ from playwright.async_api import BrowserContext
 
 from isthmus.kernel import Caller
 from isthmus.manifest.actions import EVERYWHERE
+from isthmus.manifest.vault import Vault
 from isthmus.packs.identity import api
 from isthmus.packs.identity.service.staff import LINK, Staff
-from isthmus.packs.identity.service.vault import Vault
 from isthmus.store import Database
 
 BY = Caller(front_end=EVERYWHERE, client="tests", via="cli")
@@ -22,7 +22,7 @@ async def sign_in_link(url: str, role: str = "owner", at: str = EVERYWHERE) -> s
     name = role if at == EVERYWHERE else f"{role}-{at}"
     roles = (api.RoleAt(role=role, front_end=at),) if role != "nobody" else ()
     async with await Database.open(url) as database:
-        staff = Staff(database, Vault(Path("no-key-is-needed")))
+        staff = Staff(database, Vault(Path("no-key-is-needed"), api.NoKey))
         await staff.made("owner", (api.RoleAt(role="owner"),), BY)
         return await staff.made(name, roles, BY)
 

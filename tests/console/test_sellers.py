@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
+from isthmus.manifest.vault import Vault
 from isthmus.packs.identity import api
 from isthmus.packs.identity.service.staff import Staff
-from isthmus.packs.identity.service.vault import Vault
 from isthmus.store import Database
 
 from . import signing
@@ -44,7 +44,7 @@ async def seller(served: Served) -> AsyncIterator[Two]:
         await Database.open(served.url) as database,
         httpx.AsyncClient(base_url=f"{served.address}/", timeout=30) as client,
     ):
-        staff = Staff(database, Vault(Path("no-key-is-needed")), kinds={"seller"})
+        staff = Staff(database, Vault(Path("no-key-is-needed"), api.NoKey), kinds={"seller"})
         await staff.made("owner", (api.RoleAt(role="owner"),), signing.BY)
         link = await staff.made("tea-packer", (), signing.BY)
         part = api.RelationAt(role="operator", front_end="north", part="seller/tea-maker")
@@ -140,7 +140,7 @@ async def test_no_form_reaches_what_is_anothers(served: Served, seller: Two) -> 
 async def test_what_they_were_given_ends_in_the_middle_of_their_work(served: Served, seller: Two) -> None:
     assert (await seller.client.get("orders")).text.count(f"#{seller.mine['number']}") >= 1
     async with await Database.open(served.url) as database:
-        staff = Staff(database, Vault(Path("no-key-is-needed")))
+        staff = Staff(database, Vault(Path("no-key-is-needed"), api.NoKey))
         for one in await staff.relations(person="tea-packer"):
             await staff.end_share(one.id, "*", signing.BY)
     assert (await seller.client.get(f"orders/north/{seller.mine['order_id']}")).status_code == 403

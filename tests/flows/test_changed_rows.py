@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import Caller, Platform, decode, ports
+from isthmus.manifest.vault import Vault
 from isthmus.packs.audit import api as audit
 from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.member import api as member
@@ -22,9 +25,9 @@ ADA = Caller(front_end="north", person="ada", client="console", via="console")
 
 
 @pytest.fixture
-def kept(shop: Shop) -> Shop:
+def kept(shop: Shop, tmp_path: Path) -> Shop:
     """Give the shop with a log of its commands."""
-    sender = WebhookSender(shop.database, WebhookSettings())
+    sender = WebhookSender(shop.database, WebhookSettings(), Vault(tmp_path / "key", webhooks.NoKey))
     resources = {**shop.platform.resources, ports.Journal: Journal(shop.database), WebhookSender: sender}
     platform = Platform(north_and_south(), shop.database, resources=resources)
     return Shop(platform, shop.database, shop.provider, shop.north, shop.south)
@@ -78,7 +81,7 @@ async def test_the_secret_of_a_webhook_is_in_no_entry(kept: Shop) -> None:
     assert "until" in (await _last(kept))["webhooks.secret"][0].before
     await kept.platform.call(webhooks.delete_endpoint, webhooks.NamedEndpoint(name="erp"), ADA)
     gone = await _last(kept)
-    assert {one.before["secret"] for one in gone["webhooks.secret"]} == {"[secret]"}
+    assert {one.before["sealed"] for one in gone["webhooks.secret"]} == {"[bytes]"}
     async with kept.database.platform() as session:
         said = await session.fetch_value("select string_agg(content, ' ') from audit.pending")
     assert secret
@@ -95,6 +98,23 @@ async def test_a_flow_in_steps_says_what_all_of_its_steps_changed(kept: Shop) ->
     assert (firsts[0], lasts[-1]) == (0, 300)
     async with kept.database.platform() as session:
         assert await session.fetch_value("select count(*) from isthmus.changed_row") == 0
+
+
+async def test_a_flow_in_steps_that_was_refused_says_what_its_steps_changed(kept: Shop) -> None:
+    lines = (checkout.BuyLine(sku="tea", quantity=2),)
+    placed = await kept.platform.call(checkout.place_order, checkout.PlaceOrder(currency="EUR", lines=lines), ADA)
+    pay = checkout.PayOrder(payment_id=placed.payment_id, method="card", token="decline:no funds")
+    with pytest.raises(payment.Declined):
+        await kept.platform.call(checkout.pay_order, pay, ADA)
+    async with kept.database.platform() as session:
+        (last,) = await session.fetch("select content from audit.pending order by id desc limit 1")
+        assert await session.fetch_value("select count(*) from isthmus.changed_row") == 0
+    said = decode(last["content"].encode(), audit.Record)
+    assert (said.capability, said.outcome) == ("checkout.pay-order", payment.Declined.slug)
+    (attempt,) = said.rows
+    assert (attempt.table, attempt.before["state"]) == ("payment.attempt", "pending")
+    assert attempt.after is not None
+    assert attempt.after["state"] == "refused"
 
 
 async def test_a_cancellation_by_staff_says_from_which_state_an_order_came(kept: Shop) -> None:

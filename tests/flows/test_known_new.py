@@ -16,6 +16,7 @@ from isthmus.packs.order import api as order
 from isthmus.packs.order.storage import orders
 from isthmus.packs.payment import api as payment
 from isthmus.packs.payment.storage import payments
+from isthmus.sealing import UNSEALED
 from isthmus.store import ConstraintBroken
 from isthmus.values import money
 
@@ -45,7 +46,7 @@ async def _order(session: ports.Session, group_id: UUID) -> None:
         order_id=uuid4(), number=10**9, key="", lines=(0,), delivery_fee=0, delivery_tax=0, total=100, commissions=(0,)
     )
     facts = {"box": "north", "now": NOW, "by": "test", "state": order.OrderState.PLACED}
-    await orders.place(session, "north", ask, [part], facts, is_new=True)
+    await orders.place(session, "north", ask, [part], facts, UNSEALED, is_new=True)
 
 
 async def _payment(session: ports.Session, group_id: UUID) -> None:

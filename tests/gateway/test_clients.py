@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 
 from isthmus.gateway import auth, listed
+from isthmus.gateway.events import EventService
 from isthmus.gateway.http import Gateway, Limits
+from isthmus.gateway.mcp import Agents
+from isthmus.gateway.metrics import MetricsService
+from isthmus.gateway.telemetry.prometheus import MetricsPage
 from isthmus.gateway.wire.rate import Bucket, Limit, Rate
 from isthmus.kernel import errors
 from isthmus.store import Database
@@ -249,6 +254,27 @@ async def test_a_key_of_a_part_reads_no_page_no_events_and_no_figures(
     for path in ("/v1", "/v1/openapi.json", "/v1/traces/1", "/v1/shop.show-item"):
         assert (await mine.get(path)).status_code in (403, 404, 405), path
     assert (await mine.post("/v1/shop.show-item", json={"sku": "tea"})).status_code == 403  # no policies here
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/v1/events", "/v1/events/stream", "/data/metrics", "/data/ask", "/metrics"])
+async def test_a_key_of_a_part_is_refused_clearly_by_all_that_is_no_call_though_calls_are_walled(
+    gateway: Gateway, shop: Database, connect: Connect, path: str
+) -> None:
+    gateway._clients.confines = True
+    nothing: Any = None
+    for prefix, service in (
+        ("/mcp", Agents(gateway.platform, gateway.admit)),
+        ("/v1/events", EventService(gateway.platform, shop, gateway.admit, nothing)),
+        ("/data", MetricsService(gateway.platform, nothing, gateway.admit)),
+        ("/metrics", MetricsPage(gateway.platform, shop, gateway.admit, nothing)),
+    ):
+        gateway.mount(prefix, service)
+    mine = connect(gateway, await auth.create_client(shop, "north", "erp", part="seller/17"))
+    answer = await mine.get(path)
+    assert answer.status_code == 403
+    assert "client 'erp' is of a part of 'north' and calls capabilities alone" in answer.json()["detail"]
+    assert "take a key of the whole front end" in answer.json()["remedy"]
+    assert (await mine.post(path, json={})).status_code in (403, 404)
 
 
 @pytest.mark.parametrize(

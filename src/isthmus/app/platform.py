@@ -149,12 +149,16 @@ def deploy_context(running: Running) -> DeployContext:
 
 @asynccontextmanager
 async def running(
-    config: Config, front_ends: Sequence[FrontEnd] | None = None, *, allowed: tables.Allowed = "check"
+    config: Config,
+    front_ends: Sequence[FrontEnd] | None = None,
+    *,
+    allowed: tables.Allowed = "check",
+    is_beside: bool = False,
 ) -> AsyncGenerator[Running]:
     """Start everything, the embedded PostgreSQL included where no database is configured, and stop it in the end.
 
     What is deployed takes the place of what the folder holds, unless front_ends says what is to run. allowed: what may
-    be done to the database's tables.
+    be done to the database's tables. is_beside: a server started this process beside itself.
     """
     hide_this_process()  # it has the database's address and the secrets of services
     tables.check_database(config, allowed)
@@ -177,7 +181,11 @@ async def running(
                 watch.see(outcome)
 
             gaps = Gaps()
-            made = {**resources(packs, config, database), Gaps: gaps, ports.Views: ViewsByPurpose()}
+            made = {
+                **resources(packs, config, database, is_beside=is_beside),
+                Gaps: gaps,
+                ports.Views: ViewsByPurpose(),
+            }
             platform = IsolatingPlatform(release, database, resources=made, recorder=recorder, observe=observe)
             follower = Follower(platform, database, config.versions, watch, loads(config, packs))
             platform.resources[ports.KeptRules] = follower

@@ -80,7 +80,7 @@ def _land(_: argparse.Namespace) -> int:
     from .lake_sync import landed
 
     async def land() -> Landing:
-        async with running(load_config(), front_ends=[]) as platform:
+        async with running(load_config(), front_ends=[], is_beside=True) as platform:
             release, _ = await as_deployed(deploy_context(platform))
             config, own = platform.config, declared(release)
             lake = open_platform(platform.packs, config.data / "lake", declared=lambda: own, settings=config.lake)
@@ -105,7 +105,7 @@ def _deploy(chosen: argparse.Namespace) -> int:
     )
 
     async def there() -> Deployed:
-        async with running(load_config(), front_ends=[]) as platform:
+        async with running(load_config(), front_ends=[], is_beside=True) as platform:
             return await deploy(deploy_context(platform), chosen.folder, request)
 
     said, is_done = deploy_as_json(lambda: asyncio.run(there()))
@@ -115,7 +115,7 @@ def _deploy(chosen: argparse.Namespace) -> int:
 
 def _shadow(chosen: argparse.Namespace) -> int:
     async def there() -> None:
-        async with running(load_config(), front_ends=[]) as platform:
+        async with running(load_config(), front_ends=[], is_beside=True) as platform:
             await run_shadow(deploy_context(platform), chosen.code, shadow_resources(platform.platform))
 
     asyncio.run(there())

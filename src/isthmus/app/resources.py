@@ -28,8 +28,13 @@ class Chosen:
     settings: Value
 
 
-def resources(packs: Iterable[Pack], config: Config, database: Database) -> dict[type, object]:
-    """Return what calls may take by `ctx.resource`. Raises BuildProblems with every setting that does not fit."""
+def resources(
+    packs: Iterable[Pack], config: Config, database: Database, *, is_beside: bool = False
+) -> dict[type, object]:  # fmt: skip
+    """Return what calls may take by `ctx.resource`. Raises BuildProblems with every setting that does not fit.
+
+    is_beside: a server started this process beside itself.
+    """
     packs, named = tuple(packs), dict[str, str]()
 
     def note(where: str, name: str) -> str:
@@ -54,6 +59,7 @@ def resources(packs: Iterable[Pack], config: Config, database: Database) -> dict
                 packs=packs,
                 providers={name: one.type.make(name, one.settings) for name, one in chosen.items()},
                 resource=made.get,
+                is_beside=is_beside,
             )
         )
     return made

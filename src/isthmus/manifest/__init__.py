@@ -1,7 +1,6 @@
 """What a pack brings beside its capabilities, as plain values: `Pack(brings=(Job(…), Resource(…), …))`.
 
-Each value is inert. The surface that it is meant for reads those of its own type when a process starts: servers read
-jobs, resources and persons, the command line reads commands; the lake reads segments, which `isthmus.markings` has.
+Each value is inert. The surface that it is meant for, such as a server, reads those of its type when a process starts.
 """
 
 from __future__ import annotations
@@ -122,6 +121,7 @@ class Place:
     front_ends: Path = Path()
     packs: tuple[Pack, ...] = ()
     resource: Callable[[type[Any]], Any] = lambda kind: None
+    is_beside: bool = False  # a server started this process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

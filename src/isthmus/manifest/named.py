@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, Protocol, cast, runtime_checkable
 
 import msgspec
 
-from isthmus.kernel import Capability, Pack, ports
+from isthmus.kernel import Caller, Capability, Pack, ports
 
 Attribute = Literal["String", "Long", "Bool", "Set<String>"]  # as Cedar calls them
 Finding = Callable[[ports.Session, str, Any], Awaitable[Iterable[str]]]
@@ -26,6 +26,7 @@ class Named:
     by: the field. found: gives the names which asks mean that say it otherwise, from a session, the front end and the
     ask. rows: SQL that gives all names of the same thing (`name`) with its attributes, from front end and names as
     texts. Of a name that nothing has, and of attributes without a value, policies see `""`, 0, false, an empty set.
+    opens: the capability by which one is opened: lists leave out what somebody may not open by it.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Named:
     rows: str
     attributes: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute])
     found: Mapping[Capability[Any, Any], Finding] = field(default_factory=dict[Capability[Any, Any], Finding])
+    opens: Capability[Any, Any] | None = None
 
     def is_in(self, capability: Capability[Any, Any]) -> bool:
         """Say whether asks of a capability can name one."""
@@ -42,6 +44,17 @@ class Named:
     def nothing(self) -> dict[str, Any]:
         """Return what policies see of one that nothing is known of."""
         return {name: NOTHING[kind] for name, kind in self.attributes.items()}
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A guard that knows of single things: lists leave out what somebody may not open."""
+
+    def leaving_out(
+        self, caller: Caller, capability: Capability[Any, Any], settings: Mapping[str, str]
+    ) -> ports.View | None:
+        """Return what an answer goes through; None where no policy speaks of what it can list."""
+        ...
 
 
 NOTHING: Final[Mapping[Attribute, Any]] = {"String": "", "Long": 0, "Bool": False, "Set<String>": ()}

@@ -18,6 +18,7 @@ from isthmus.personal import Pseudonyms, personal_marks
 
 from . import masks
 from .actions import REVEAL_PERSONAL, SEE_PERSONAL, Doer, check
+from .named import LeavesOut
 from .parts import roles_held
 
 if TYPE_CHECKING:
@@ -59,6 +60,23 @@ class ViewsByPurpose:
 
         Raises BadAsk for what is masked and sent back, and NotPermitted where they may not reveal what they want to.
         """
+        masking = await self._masking(platform, capability, caller, ask)
+        guard, line = platform.guard, platform.release.lines.get(caller.front_end)
+        if line is None or not isinstance(guard, LeavesOut):
+            return masking
+        shortening = guard.leaving_out(caller, capability, line.front_end.settings)
+        if masking is None or shortening is None:
+            return masking or shortening
+
+        async def both(answer: bytes) -> bytes:
+            return await masking(await shortening(answer))
+
+        return both
+
+    async def _masking(
+        self, platform: Platform, capability: Capability[Any, Any], caller: Caller, ask: bytes
+    ) -> ports.View | None:
+        """Return what masks an answer for who may not see all of it."""
         # Without policies a key that was made for a purpose is held to it all the same.
         if (caller.person or platform.guard is not None) and await _sees(platform, caller, capability):
             return None

@@ -21,16 +21,9 @@ from isthmus.kernel import errors, ports
 from .connecting import Pool
 from .connections import Connections
 from .sagas import FIND_SAGA, PREPARE_SAGAS, Step, standing
-from .session import (
-    PREPARE_COMMIT,
-    Reading,
-    Statements,
-    TenantConnection,
-    Transaction,
-    Write,
-    digest_of,
-)
+from .session import Reading, Statements, TenantConnection, Transaction
 from .tenant import checked_code, checked_parts
+from .writing import PREPARE_COMMIT, Write, digest_of
 
 CONNECTIONS_MAX: Final = 16  # two per core serve most; more connections only wait for each other
 PLATFORM_CONNECTIONS_MAX: Final = 4
@@ -124,14 +117,12 @@ class Database:
         return Reading(self._calls.take, self._calls.give, checked_code(front_end), parts and checked_parts(parts))
 
     async def write(self, front_end: str, claim: ports.Claim | None, parts: str = "") -> Write:
-        """Begin a transaction and claim the key, in one round trip; parts: of the front end, that it is confined to.
+        """Return a transaction; it takes a connection, begins and claims the key with its first statement.
 
-        Raises AlreadyAnswered, KeyReused; and Unavailable where no connection is free in time.
+        parts: of the front end, that it is confined to.
         """
         calls, code = self._calls, checked_code(front_end)
-        writing = Write(calls.take, calls.give, code, claim, self._announce_events, parts and checked_parts(parts))
-        await writing.begin()
-        return writing
+        return Write(calls.take, calls.give, code, claim, self._announce_events, parts and checked_parts(parts))
 
     def step(self, front_end: str, saga: ports.Saga, version: int) -> Step:
         """Return the transaction of a saga's next step; it begins, and takes a connection, with its first statement."""

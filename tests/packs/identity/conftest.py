@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 
 from isthmus.kernel import Caller, Platform
 from isthmus.manifest.actions import EVERYWHERE
+from isthmus.manifest.vault import Vault
 from isthmus.packs.audit.pack import PACK as AUDIT
 from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.identity import api
@@ -19,7 +20,6 @@ from isthmus.packs.identity.pack import PACK
 from isthmus.packs.identity.service import entering, passwords
 from isthmus.packs.identity.service.entering import Browser, Entered
 from isthmus.packs.identity.service.staff import LINK, Staff
-from isthmus.packs.identity.service.vault import Vault
 from isthmus.store import Database
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -82,4 +82,4 @@ async def office(
     await make_platform(AUDIT, PACK)
     async with await Database.open(database_url) as database:
         journal = Journal(database)
-        yield Office(Staff(database, Vault(tmp_path / "key"), lambda: journal), database)
+        yield Office(Staff(database, Vault(tmp_path / "key", api.NoKey), lambda: journal), database)

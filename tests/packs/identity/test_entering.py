@@ -14,12 +14,12 @@ import pytest
 from pyotp.totp import TOTP
 
 from isthmus.kernel import Caller, FrontEnd, Platform, ports
+from isthmus.manifest.vault import Vault
 from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.identity import api, rules
 from isthmus.packs.identity.service import entering, passwords
 from isthmus.packs.identity.service.entering import Browser, Entered
 from isthmus.packs.identity.service.staff import Staff
-from isthmus.packs.identity.service.vault import Vault
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.inventory.pack import PACK as INVENTORY
 from isthmus.packs.policy.pack import PACK as POLICY
@@ -145,7 +145,7 @@ async def test_passwords_are_looked_at_few_at_a_time_and_those_beyond_are_refuse
 async def test_a_session_that_is_ended_is_ended_on_every_server_at_once(office: Office, tmp_path: Path) -> None:
     done = await office.hire("ada", "owner")
     async with await Database.open(office.database.url) as elsewhere:
-        other = Staff(elsewhere, Vault(tmp_path / "key"))
+        other = Staff(elsewhere, Vault(tmp_path / "key", api.NoKey))
         assert await other.known(done.session)
         assert await office.staff.sign_out("ada", CLI) == 1
         assert await other.known(done.session) is None
@@ -245,7 +245,7 @@ async def test_a_recovery_code_lets_in_once(office: Office) -> None:
 async def test_a_second_factor_opens_under_its_own_key_alone(office: Office, tmp_path: Path) -> None:
     totp, _ = await with_codes(office)
     half = (await guess(office, PASSWORD, DESK)).session
-    stolen = Staff(office.database, Vault(tmp_path / "another-key"))
+    stolen = Staff(office.database, Vault(tmp_path / "another-key", api.NoKey))
     with pytest.raises(api.NoKey):
         await entering.with_code(stolen, half, totp.now(), DESK)
 

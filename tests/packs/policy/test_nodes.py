@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ class Server:
         self.folder = folder / "policies"
         self.folder.mkdir(parents=True)
         self.policies: Policies = policies_at(
-            Place(database=database, settings=PolicySettings(), root=folder, packs=(INVENTORY, PACK))
+            Place(database=database, settings=PolicySettings(), root=folder, data=folder, packs=(INVENTORY, PACK))
         )
         resources = {**platform.resources, ports.Guard: self.policies}
         self.platform = Platform(platform.release, platform.store, resources=resources)
@@ -108,6 +109,31 @@ async def test_policies_that_do_not_fit_on_one_server_leave_it_with_those_it_had
     await one.writes("")
     assert await two.allows()
     assert await found(one) == []
+
+
+async def test_what_a_server_starts_beside_itself_goes_on_with_the_policies_that_the_server_had(
+    servers: tuple[Server, Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    one, _ = servers
+    await one.writes(CLOSED)
+    (one.folder / "company.cedar").write_text("forbid (principal, action, resource")
+    place = Place(
+        settings=PolicySettings(),
+        root=one.folder.parent,
+        data=one.folder.parent,
+        packs=(INVENTORY, PACK),
+        database=one.platform.store,
+    )  # type: ignore[arg-type]
+    with pytest.raises(api.WrongPolicies):
+        policies_at(place)  # a server has none that it could go on with
+    beside = policies_at(replace(place, is_beside=True))
+    assert "this process goes on with the policies that its server had" in caplog.text
+    assert "company.cedar" in caplog.text
+    with pytest.raises(api.Forbidden):
+        await beside.check(TILL, inventory.list_stock, {})
+    await one.policies.look()
+    await one.writes("")
+    await policies_at(replace(place, is_beside=True)).check(TILL, inventory.list_stock, {})
 
 
 async def test_a_case_that_does_not_hold_keeps_a_file_out(servers: tuple[Server, Server]) -> None:

@@ -139,7 +139,7 @@ def test_the_companys_folder_is_read_and_adds_to_what_ships(tmp_path: Path) -> N
     (folder / "cases.txt").write_text(
         "operator may not inventory.receive on north\nclient may inventory.receive on north"
     )
-    place = Place(database=None, settings=PolicySettings(), root=tmp_path, packs=PACKS)  # type: ignore[arg-type]
+    place = Place(database=None, settings=PolicySettings(), root=tmp_path, data=tmp_path, packs=PACKS)  # type: ignore[arg-type]
     assert policies_at(place).decide(person("owner"), WRITE, "north").policies == ("a.cedar#1",)
     (folder / "cases.txt").write_text("operator may inventory.receive on north")
     with pytest.raises(api.WrongPolicies, match=r"denied \(a.cedar#1\)"):

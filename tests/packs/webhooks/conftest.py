@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from isthmus.app.outlets import LeavingEvents
 from isthmus.kernel import Caller, Context, Effect, FrontEnd, Pack, Platform, Value, capability, event, implements
+from isthmus.manifest.vault import Vault
 from isthmus.markings import Pii
 from isthmus.packs.webhooks import api
 from isthmus.packs.webhooks.pack import PACK
@@ -110,11 +112,11 @@ MakeDesk = Callable[[WebhookSettings], Awaitable[Desk]]
 
 
 @pytest.fixture
-async def make_desk(make_platform: MakePlatform) -> MakeDesk:
+async def make_desk(make_platform: MakePlatform, tmp_path: Path) -> MakeDesk:
     async def make(settings: WebhookSettings) -> Desk:
         platform = await make_platform(PACK, DESK, NORTH, SOUTH)
         database: Any = platform.store
-        sender = WebhookSender(database, settings)
+        sender = WebhookSender(database, settings, Vault(tmp_path / "key", api.NoKey))
         resources: dict[type, object] = {WebhookSender: sender}
         platform.resources = resources
         return Desk(platform, database, sender)

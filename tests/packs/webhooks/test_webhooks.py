@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -286,10 +287,67 @@ async def test_an_endpoint_that_is_deleted_takes_what_waits_with_it(desk: Desk) 
 
 async def test_no_call_can_read_a_secret(desk: Desk) -> None:
     await desk.hook("https://books.example/hook")
-    session = desk.database.read("north")
-    with pytest.raises(errors.Fault):
-        await session.fetch("select secret from webhooks.secret")
-    await session.close()
+    for column in ("secret", "sealed"):
+        session = desk.database.read("north")
+        with pytest.raises(errors.Fault):
+            await session.fetch(f"select {column} from webhooks.secret")
+        await session.close()
+
+
+async def test_a_secret_that_was_in_the_clear_is_sealed_and_signs_as_before(desk: Desk) -> None:
+    async with Receiver() as books:
+        secret = await desk.hook(books.url)
+        await written_as_before(desk, secret)
+        assert await desk.sender.seal_old() == 1
+        assert await desk.sender.seal_old() == 0
+        assert await kept(desk) == [{"secret": None, "is_clear": False}]
+        await desk.say("ann")
+        await until(taken(books, 1))
+        assert books.taken[0].verified_by(secret)["subject"] == "ann"
+
+
+async def test_a_secret_that_no_version_sealed_yet_signs_too(desk: Desk) -> None:
+    async with Receiver() as books:
+        secret = await desk.hook(books.url)
+        await written_as_before(desk, secret)
+        await desk.say("ann")
+        await until(taken(books, 1))
+        assert books.taken[0].verified_by(secret)["subject"] == "ann"
+
+
+async def test_a_secret_that_opens_by_no_key_sends_nothing_and_says_so(
+    desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Receiver() as books:
+        secret = await desk.hook(books.url)
+        assert await kept(desk) == [{"secret": None, "is_clear": False}]
+        (tmp_path / "key").rename(tmp_path / "was")
+        await desk.say("ann")
+
+        async def is_refused() -> bool:
+            return any("sealed under a key that is not there" in one.reason for one in await desk.deliveries())
+
+        await until(is_refused)
+        assert books.taken == []
+        assert "put back the file" in caplog.text
+        assert secret not in caplog.text
+        (tmp_path / "was").replace(tmp_path / "key")
+        await desk.due_now()
+        await until(taken(books, 1))
+        assert books.taken[0].verified_by(secret)["subject"] == "ann"
+
+
+async def written_as_before(desk: Desk, secret: str) -> None:
+    """Have the secret as the version before wrote it."""
+    async with desk.database.platform() as session:
+        await session.execute("update webhooks.secret set secret = $1, sealed = null", secret)
+
+
+async def kept(desk: Desk) -> list[dict[str, object]]:
+    sql = "select secret, position('whsec' in encode(sealed, 'escape')) > 0 as is_clear from webhooks.secret"
+    async with desk.database.platform() as session:
+        rows = await session.fetch(sql)
+        return [dict(row) for row in rows]
 
 
 def test_tries_come_later_each_time_and_end() -> None:

@@ -17,7 +17,20 @@ ADD_WITH_ROWS: Final = "select audit.add($1, $2)"
 WATCH: Final = "select isthmus.watch($1, $2)"
 # Entries of one front end, a line each: one statement for many takes PostgreSQL half the time of one for each.
 ADD_LINES: Final = "insert into audit.pending (front_end, content) select $1, string_to_table($2, E'\\n')"
-_ADD_MANY: Final = "insert into audit.pending (front_end, content) select * from unnest($1::text[], $2::text[])"
+# A flow in steps that is refused has committed steps and what undid them: what these changed goes into its entry.
+_ADD_MANY: Final = """
+    with given as (
+        select * from unnest($1::text[], $2::text[], $3::text[]) with ordinality as one (code, content, call, place)
+    ), gone as (
+        delete from isthmus.changed_row where call in (select call from given where call <> '') returning call, id, said
+    ), noted as (
+        select call, string_agg(said, ',' order by id) filter (where said <> '') as rows, bool_or(said = '') as has_more
+        from gone group by call
+    )
+    insert into audit.pending (front_end, content)
+    select code, case when rows is null then content else left(content, -1) || ',"rows":[' || rows || ']'
+        || case when has_more then ',"rows_left_out":1' else '' end || '}' end
+    from given left join noted using (call) order by place"""
 _IS_PENDING: Final = "select exists (select from audit.pending)"
 _LOCK: Final = "select pg_try_advisory_xact_lock(hashtextextended('audit.seal', 0))"
 _TAKE: Final = f"select id, front_end, content from audit.pending order by id limit {PAGE}"
@@ -84,9 +97,9 @@ class Standing:
     ends: dict[str, tuple[int, bytes]]  # number and link of the last entry, where there is one
 
 
-async def add_many(session: ports.Session, found: Sequence[tuple[str, str]]) -> None:
-    """Write entries of several front ends."""
-    await session.execute(_ADD_MANY, [code for code, _ in found], [content for _, content in found])
+async def add_many(session: ports.Session, found: Sequence[tuple[str, str, str]]) -> None:
+    """Write entries of several front ends: where, what, and the call whose rows were noted, of flows in steps."""
+    await session.execute(_ADD_MANY, *(list(column) for column in zip(*found, strict=True)))
 
 
 async def is_pending(session: ports.Session) -> bool:

@@ -123,6 +123,7 @@ async def name_other(session: ports.Session, front_end: str, ask: api.Merge) -> 
 NAMED = Named(
     kind="member",
     by="member_id",
+    opens=api.get_member,
     attributes={"tier": "String", "segments": "Set<String>", "consents": "Set<String>", "state": "String"},
     rows="""
         select one.member_id::text as name, main.segments, main.consents, main.state,

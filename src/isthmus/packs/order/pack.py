@@ -135,6 +135,7 @@ PACK = Pack(
         Named(
             kind="order",
             by="order_id",
+            opens=api.get_order,
             attributes={"state": "String", "channel": "String", "order_kind": "String"},
             rows="""
                 select order_id::text as name, state, channel, order_kind from "order".orders

@@ -230,6 +230,18 @@ class AddressRefused(errors.RuleBroken):
         )
 
 
+class NoKey(errors.Fault):
+    """The key under which secrets of endpoints are sealed cannot be used."""
+
+    slug = "webhooks.no-key"
+
+    def __init__(self, *, file: str, because: str) -> None:
+        super().__init__(
+            f"the key in {file} cannot be used: {because}",
+            remedy="put back the file that was there, or have each endpoint make another secret",
+        )
+
+
 class TooManyEndpoints(errors.RuleBroken):
     """The front end has as many endpoints as it may have."""
 

@@ -41,7 +41,7 @@ _PAUSE_FAILING: Final = """
 _END_SECRETS: Final = """
     update webhooks.secret set until = least(until, now() + make_interval(hours => $3))
     where front_end = $1 and endpoint = $2 and until > now()"""
-_ADD_SECRET: Final = "insert into webhooks.secret (front_end, endpoint, made_at, secret) values ($1, $2, now(), $3)"
+_ADD_SECRET: Final = "insert into webhooks.secret (front_end, endpoint, made_at, sealed) values ($1, $2, now(), $3)"
 _ADD_TEST: Final = """
     insert into webhooks.delivery (front_end, endpoint, event_id, event_type, subject)
     values ($1, $2, $3, 'webhooks.test', $2) returning delivery_id"""
@@ -108,8 +108,8 @@ async def end_secrets(session: ports.Session, front_end: str, name: str, hours: 
     await session.execute(_END_SECRETS, front_end, name, hours)
 
 
-async def add_secret(session: ports.Session, front_end: str, name: str, secret: str) -> None:
-    await session.execute(_ADD_SECRET, front_end, name, secret)
+async def add_secret(session: ports.Session, front_end: str, name: str, sealed: bytes) -> None:
+    await session.execute(_ADD_SECRET, front_end, name, sealed)
 
 
 async def add_test(session: ports.Session, front_end: str, name: str, id: str) -> int:
@@ -200,9 +200,14 @@ _TAKE: Final = f"""
         attempts = attempts + 1
     from due where d.delivery_id = due.delivery_id and d.held_until < now()
     returning d.*, due.url, due.is_personal,
-        array(select secret from webhooks.secret s
+        array(select coalesce(sealed, convert_to(secret, 'UTF8')) from webhooks.secret s
               where s.front_end = d.front_end and s.endpoint = d.endpoint and s.until > now()
               order by made_at desc) as secrets"""
+_IN_THE_CLEAR: Final = """
+    select front_end, endpoint, made_at, secret from webhooks.secret where secret is not null
+    limit 1000 for update skip locked"""
+_SEAL: Final = """
+    update webhooks.secret set sealed = $4, secret = null where front_end = $1 and endpoint = $2 and made_at = $3"""
 _ENDED: Final = """
     with one as (
         update webhooks.delivery set status = $3, reason = $4, held_by = '', held_until = '-infinity',
@@ -262,6 +267,15 @@ async def silent(session: ports.Session, row: ports.Row, pause_s: float, *, is_g
 async def failures(session: ports.Session, row: ports.Row) -> int:
     sql = "select failures from webhooks.endpoint where front_end = $1 and name = $2"
     return await session.fetch_value(sql, row["front_end"], row["endpoint"]) or 0
+
+
+async def in_the_clear(session: ports.Session) -> Sequence[ports.Row]:
+    """Return secrets that no version sealed yet, held until the transaction ends."""
+    return await session.fetch(_IN_THE_CLEAR)
+
+
+async def seal(session: ports.Session, row: ports.Row, sealed: bytes) -> None:
+    await session.execute(_SEAL, row["front_end"], row["endpoint"], row["made_at"], sealed)
 
 
 async def prune(session: ports.Session) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from isthmus.kernel import Caller, Capability, encode, errors, ports
+from isthmus.kernel import Caller, Capability, Effect, encode, errors, ports
 from isthmus.kernel.host import Call, event_kind, new_call_id
 from isthmus.manifest import Place
 from isthmus.manifest.actions import EVERYWHERE
@@ -31,7 +31,7 @@ WAITING_MAX: Final = 10_000  # refusals that wait to be written down: more than 
 _NOTHING: Final = msgspec.Raw(b"{}")
 
 Done = tuple[Call, Any, Sequence[ports.EventRow]]  # a command, its answer, and its events
-Written = tuple[str, str]  # the front end, and the entry's content
+Written = tuple[str, str, str]  # the front end, the entry's content, and what its rows were noted under, if any were
 
 
 class _Change(msgspec.Struct, omit_defaults=True):
@@ -121,7 +121,8 @@ class Journal:
             path=getattr(error, "path", None) or "", ask=kept, left_out=left_out,
         )  # fmt: skip
         try:
-            await self._write((caller.front_end, content.decode()))
+            noted = _of_call(call_id) if capability.effect is Effect.SAGA else ""
+            await self._write((caller.front_end, content.decode(), noted))
         except errors.IsthmusError as failed:
             raise api.NotWrittenDown(refused=slug, because=failed.message) from error
 
@@ -137,7 +138,7 @@ class Journal:
 
     async def note(self, record: api.Record) -> None:
         """Write an entry of the platform's own."""
-        await self._write((record.front_end, encode(record).decode()))
+        await self._write((record.front_end, encode(record).decode(), ""))
 
     async def everywhere(self, ask: api.ListEntries) -> api.EntryPage:
         """Return what was done that is of no single front end. Whoever calls this has asked who may see it."""
@@ -174,8 +175,12 @@ class Journal:
 
 
 def _noted_for(call: Call) -> str:
+    return _of_call(call.id)
+
+
+def _of_call(call_id: str) -> str:
     """Return what rows of a call are noted under: a flow that begins again has another id behind its own."""
-    return call.id.partition("/")[0]
+    return call_id.partition("/")[0]
 
 
 def journal_at(place: Place) -> Journal:

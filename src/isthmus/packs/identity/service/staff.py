@@ -11,6 +11,7 @@ from isthmus.manifest import Place
 from isthmus.manifest.actions import EVERYWHERE
 from isthmus.manifest.parts import Relation, kinds_of
 from isthmus.manifest.sign_in import Person, SignIn
+from isthmus.manifest.vault import Vault
 from isthmus.store import Database
 from isthmus.store.errors import ConstraintBroken
 
@@ -20,7 +21,6 @@ from ..storage import relations as related
 from . import sharing
 from .passwords import Passwords
 from .providers import Provider, ProviderSettings
-from .vault import Vault
 
 INVITED_HOURS: Final = 72.0
 SIGN_IN_HOURS: Final = 12.0
@@ -317,7 +317,9 @@ def staff_at(place: Place) -> Staff:
     settings: IdentitySettings = place.settings
     key = place.root / settings.key if settings.key else place.data / "identity" / "key"
     kinds = {kind for some in kinds_of(place.packs).values() for kind in some}
-    return Staff(place.database, Vault(key), lambda: place.resource(ports.Journal), settings.providers, kinds)
+    return Staff(
+        place.database, Vault(key, api.NoKey), lambda: place.resource(ports.Journal), settings.providers, kinds
+    )
 
 
 def staff_of(owner: Any) -> Staff:

@@ -39,7 +39,7 @@ async def things_in(
         for one in kinds:
             if found := one.found.get(capability):
                 names[one] |= {*await found(session, front_end, read)}
-        return [thing for one, some in names.items() for thing in await _known(session, one, front_end, some)]
+        return [thing for one, some in names.items() for thing in await known(session, one, front_end, some)]
     finally:
         await session.close()
 
@@ -48,18 +48,19 @@ async def thing(named: Iterable[Named], front_end: str, about: str, database: Da
     """Return what `member/019d…` means, by all its names. Raises BadAsk where there is no such kind."""
     kind, _, name = about.partition("/")
     by_kind = {one.kind: one for one in named}
-    if (known := by_kind.get(kind)) is None or not name:
+    if (one := by_kind.get(kind)) is None or not name:
         raise api.NoSuchThing(about=about, kinds=", ".join(f"{one}/…" for one in sorted(by_kind)))
     if database is None:
         return [Thing(kind, name)]
     session = database.read(front_end)
     try:
-        return await _known(session, known, front_end, {name})
+        return await known(session, one, front_end, {name})
     finally:
         await session.close()
 
 
-async def _known(session: ports.Session, one: Named, front_end: str, names: set[str]) -> list[Thing]:
+async def known(session: ports.Session, one: Named, front_end: str, names: set[str]) -> list[Thing]:
+    """Return what is known of things, each by all of its names."""
     if not names:
         return []
     rows = await session.fetch(one.rows, front_end, sorted(names))

@@ -1,7 +1,8 @@
 """The company's files of policies on this machine, looked at again and again, and what each server makes of them.
 
-A server whose files change decides by them as soon as they fit, and goes on with those before where they do not. Which
-ones each server has, and what is wrong with its files, is a row that the doctor reads.
+A server whose files change decides by them as soon as they fit, and goes on with those before where they do not; so
+does what it starts beside itself, such as a landing, by a copy that it keeps. Which ones each server has, and what is
+wrong with its files, is a row that the doctor reads.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from isthmus.kernel import Pack, Value
+from isthmus.kernel import Pack, Value, decode, encode
 from isthmus.manifest import Place
 
 from .. import api, storage
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FILES: Final = "*.cedar"
 CASES_FILE: Final = "cases.txt"
+HELD: Final = "policies-held.json"  # in the platform's data: what fitted last
 
 log = logging.getLogger("isthmus.policy")
 
@@ -39,12 +41,11 @@ class PolicySettings(Value):
     defaults: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
+class Files(Value):
     """The policies and cases that a folder has now, those that ship beside them, and their hash."""
 
     sources: tuple[Source, ...]
-    cases: tuple[Source, ...]
+    cases: tuple[Source, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -56,7 +57,8 @@ def files_of(folder: Path, *, defaults: bool) -> Files:
     shipped = [(DEFAULT.stem, DEFAULT.read_text())] if defaults else []
     own = [(file.name, file.read_text()) for file in sorted(folder.glob(FILES))] if folder.is_dir() else []
     cases = folder / CASES_FILE
-    return Files((*shipped, *own), ((cases.name, cases.read_text()),) if cases.is_file() else ())
+    own_cases = ((cases.name, cases.read_text()),) if cases.is_file() else ()
+    return Files(sources=(*shipped, *own), cases=own_cases)
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ class Watched:
     folder: Path
     defaults: bool
     database: Database
+    copy: Path  # of what fitted last, for processes beside this one
     held: str  # the hash of what is decided by
     tried: str  # of what was looked at last
     trouble: str = ""
@@ -92,6 +95,7 @@ class Watched:
             self._refuse(wrong.message)
             return
         self.policies.become(fresh)
+        keep(found, self.copy)
         self.held, self.trouble = found.hash, ""
         log.warning("policies are those of %s as they are now", self.folder)
 
@@ -105,9 +109,29 @@ def policies_at(place: Place) -> Policies:
     """Return the policies of a platform. Raises WrongPolicies with everything that is wrong with the files."""
     settings: PolicySettings = place.settings
     folder = place.root / settings.folder
-    found = files_of(folder, defaults=settings.defaults)
-    policies = Policies(place.packs, found.sources, found.cases, place.database)
+    found, copy = files_of(folder, defaults=settings.defaults), place.data / HELD
+    try:
+        policies = Policies(place.packs, found.sources, found.cases, place.database)
+    except api.WrongPolicies as wrong:
+        if not (place.is_beside and copy.is_file()):
+            raise
+        log.error("this process goes on with the policies that its server had: %s", wrong.message)
+        found = decode(copy.read_bytes(), Files)
+        policies = Policies(place.packs, found.sources, found.cases, place.database)
     policies.watched = Watched(
-        policies, place.packs, folder, settings.defaults, place.database, held=found.hash, tried=found.hash
+        policies, place.packs, folder, settings.defaults, place.database, copy, held=found.hash, tried=found.hash
     )  # fmt: skip
+    if not place.is_beside:
+        keep(found, copy)
     return policies
+
+
+def keep(found: Files, copy: Path) -> None:
+    """Write down what fits, whole or not at all; a folder that cannot be written to keeps nobody from deciding."""
+    own = copy.with_name(f"{copy.name}.{os.getpid()}")
+    try:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        own.write_bytes(encode(found))
+        own.replace(copy)
+    except OSError as wrong:
+        log.warning("no copy of the policies is kept for landings: %s", wrong)

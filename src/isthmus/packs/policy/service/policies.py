@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import cedarpy
 
-from isthmus.kernel import Caller, Capability, FrontEnd, Pack, errors
+from isthmus.kernel import Caller, Capability, Effect, FrontEnd, Pack, errors, ports
 from isthmus.manifest.actions import ACTIONS, Action
-from isthmus.manifest.named import Named, named_by
+from isthmus.manifest.named import Named, fields_of, named_by
 from isthmus.manifest.parts import FRONT_END, kinds_of
 
 from .. import api
 from ..rules.cases import Case, read_cases
 from ..rules.schema import entity_of, kinds_named, schema_of
 from ..rules.things import Thing
-from . import naming
+from . import lists, naming
 
 if TYPE_CHECKING:
     from isthmus.store import Database
@@ -121,6 +121,26 @@ class Policies:
             return decided
         found = self._decide(held, who_calls(caller), capability.name, caller.front_end, caller.via, things)
         return _reason(found), " ".join(found.parts)
+
+    def leaving_out(
+        self, caller: Caller, capability: Capability[Any, Any], settings: Mapping[str, str]
+    ) -> ports.View | None:
+        """Return what leaves out of an answer's lists what somebody may not open; None where policies speak of none."""
+        kinds = [one for one in self.named if one.opens and one.by in fields_of(capability.answer)]
+        if capability.effect is not Effect.READ or not kinds:
+            return None
+        front_end, who = caller.front_end, who_calls(caller)
+        held = self._held(front_end, settings.get(api.RULES, ""), capability)
+        kinds = [one for one in kinds if one.opens and one in held.about.get(one.opens.name, ())]
+
+        def may(one: Named, things: Sequence[Thing]) -> bool:
+            opens = one.opens.name if one.opens else ""
+            return self._decide(held, who, opens, front_end, caller.via, things).is_allowed
+
+        async def view(answer: bytes) -> bytes:
+            return await lists.shortened(answer, kinds, front_end, may, self.database)
+
+        return view if kinds else None
 
     def decide(
         self,

@@ -6,7 +6,7 @@ from isthmus.kernel import Context, implements
 from isthmus.language import mark
 from isthmus.manifest.public_calls import refused_url
 
-from .. import api, rules, storage
+from .. import api, storage
 from .sender import WebhookSender
 
 
@@ -112,6 +112,6 @@ async def _emit_paused(name: str, ctx: Context) -> None:
 
 
 async def _new_secret(name: str, ctx: Context) -> str:
-    secret = rules.written_secret(ctx.resource(WebhookSender).new_key())
-    await storage.add_secret(ctx.session, ctx.front_end, name, secret)
+    secret, kept = ctx.resource(WebhookSender).new_secret(ctx.front_end, name)
+    await storage.add_secret(ctx.session, ctx.front_end, name, kept)
     return secret

@@ -23,10 +23,11 @@ from isthmus.kernel import Meta, Value, encode, errors, ports
 from isthmus.language import mark
 from isthmus.manifest import Events, Place
 from isthmus.manifest.public_calls import Caller, PrivateAddress
+from isthmus.manifest.vault import Vault
 from isthmus.store import Consumer, Database, Event
 from isthmus.store.outbox import COLUMNS, event_of
 
-from .. import rules, storage
+from .. import api, rules, storage
 
 CONSUMER: Final = "webhooks"
 AT_ONCE: Final = 64  # deliveries of one server process
@@ -43,10 +44,12 @@ log = logging.getLogger("isthmus.packs.webhooks")
 class WebhookSettings(Value):
     """`[settings.webhooks]`. networks: private ones that may be called all the same, also without https.
 
+    key: 32 random bytes in a file, under which secrets are sealed; made in the platform's data if not set.
     timeout_s: for one try. pause_after_hours: so long an address may fail before it is paused.
     """
 
     networks: tuple[str, ...] = ()
+    key: str = ""
     timeout_s: Annotated[float, Meta(gt=0, le=30)] = 15.0
     pause_after_hours: Annotated[float, Meta(ge=0)] = 72.0
 
@@ -54,7 +57,8 @@ class WebhookSettings(Value):
 class WebhookSender:
     """Sends events to endpoints; any number of processes may run one on the same database."""
 
-    def __init__(self, database: Database, settings: WebhookSettings) -> None:
+    def __init__(self, database: Database, settings: WebhookSettings, vault: Vault) -> None:
+        self._vault = vault
         self.allowed = tuple(ipaddress.ip_network(one) for one in settings.networks)
         self.pause_after_hours = settings.pause_after_hours
         self._database = database
@@ -64,9 +68,19 @@ class WebhookSender:
         self._tasks: set[asyncio.Task[None]] = set()
         self._randomness = random.Random().random  # of jitter only
 
-    def new_key(self) -> bytes:
-        """Return the bytes of a new secret."""
-        return secrets.token_bytes(rules.SECRET_BYTES)
+    def new_secret(self, front_end: str, name: str) -> tuple[str, bytes]:
+        """Return a new secret of an endpoint, and how it is kept."""
+        secret = rules.written_secret(secrets.token_bytes(rules.SECRET_BYTES))
+        return secret, self._vault.seal(secret, _of(front_end, name))
+
+    async def seal_old(self) -> int:
+        """Seal secrets that are in the clear; return how many there were."""
+        async with self._database.platform_transaction() as session:
+            rows = await storage.in_the_clear(session)
+            for row in rows:
+                sealed = self._vault.seal(row["secret"], _of(row["front_end"], row["endpoint"]))
+                await storage.seal(session, row, sealed)
+        return len(rows)
 
     async def run(self, events: Events) -> None:
         """Send until cancelled. Outlives a database that is away for a while."""
@@ -94,6 +108,8 @@ class WebhookSender:
                 if time.monotonic() > pruned_at + PRUNE_EVERY_S:
                     async with self._database.platform() as session:
                         await storage.prune(session)
+                    if pruned_at:  # servers of the version before, which cannot open them, are gone by now
+                        await self.seal_old()
                     pruned_at = time.monotonic()
                 if len(self._tasks) < AT_ONCE:
                     await self._start_due(events, caller)
@@ -142,12 +158,21 @@ class WebhookSender:
     async def _posted(self, row: ports.Row, body: bytes, trace: str, caller: Caller) -> tuple[int, str, str]:
         """Return the status, 0 where there was no answer; the reason; and when to come again, as the answer says."""
         now, id = int(time.time()), row["event_id"]
+        try:
+            signing = [self._opened(row, one) for one in row["secrets"]]
+        except api.NoKey as away:
+            log.error("webhooks of %s at %s are not sent: %s", row["endpoint"], row["front_end"], away)
+            return (
+                0,
+                mark("its secret is sealed under a key that is not there: put the file back, or make another secret"),
+                "",
+            )
         headers = {
             "content-type": "application/json",
             "user-agent": AGENT,
             "webhook-id": id,
             "webhook-timestamp": str(now),
-            "webhook-signature": rules.signatures(row["secrets"], id, now, body),
+            "webhook-signature": rules.signatures(signing, id, now, body),
             **({"traceparent": trace} if trace else {}),
         }
         try:
@@ -161,6 +186,12 @@ class WebhookSender:
         if 300 <= status < 400:
             return status, mark("it sends elsewhere, and redirects are not followed"), ""
         return status, "" if status < 300 else mark(f"answered {status}"), later
+
+    def _opened(self, row: ports.Row, kept: bytes) -> str:
+        """Return a secret; one that no version sealed yet is there as it is written."""
+        if kept.startswith(rules.PREFIX.encode()):
+            return kept.decode()
+        return self._vault.open(kept, _of(row["front_end"], row["endpoint"]))
 
     async def _write(self, row: ports.Row, status: int, reason: str, later: str, took_ms: int) -> None:
         is_done = 200 <= status < 300
@@ -188,7 +219,13 @@ class WebhookSender:
 def sender_at(place: Place) -> WebhookSender:
     """Make the sender of a process."""
     settings: Any = place.settings
-    return WebhookSender(place.database, settings)
+    key = place.root / settings.key if settings.key else place.data / "webhooks" / "key"
+    return WebhookSender(place.database, settings, Vault(key, api.NoKey))
+
+
+def _of(front_end: str, name: str) -> str:
+    """Return whose secret it is, so that it opens for no other endpoint."""
+    return f"webhook {front_end}/{name}"
 
 
 def _test_event(row: ports.Row) -> bytes:
