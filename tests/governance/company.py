@@ -6,7 +6,7 @@ import difflib
 import importlib
 import itertools
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -286,8 +286,10 @@ class Company:
 
 
 @contextmanager
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Company]:
-    """Make the company below a folder, importable as long as the block runs."""
+def made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None] = lambda root: None
+) -> Generator[Company]:
+    """Make the company below a folder, importable as long as the block runs. write: changes it before that."""
     name = f"thinner_{next(NUMBERS)}"
     texts = {
         f"{name}/__init__.py": "", f"{name}/till/__init__.py": "", "front_ends/__init__.py": "",
@@ -301,6 +303,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Company]:
     for path, text in texts.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text.lstrip())
+    write(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     api, service = (importlib.import_module(f"{name}.till.{one}") for one in ("api", "service"))
     pack = Pack(name="till", owner="till", api=api, service=(service,))

@@ -62,11 +62,68 @@ def test_each_commit_tells_who_decided_how_much_and_whose_changes_waited(checkou
     points = course.points(found)
     assert len(points) == 3, "before there was a platform there is nothing to say"
     terms = {one.name: one.value for one in points[1].index.terms}
-    assert terms == {"logic-out": pytest.approx(0.5 / 0.6), "no-queue": 0.5, "sub-linear": 1.0}
+    assert {name: value for name, value in terms.items() if value is not None} == {
+        "logic-out": pytest.approx(0.5 / 0.6),
+        "no-queue": 0.5,
+        "sub-linear": 1.0,
+    }, "of one front end without questions and settings the other terms are not known"
     last = {one.name: one.value for one in points[2].index.terms}
     assert last["no-queue"] == 0.0
     assert last["sub-linear"] is not None
     assert last["sub-linear"] < 0.1, "the platform grew, and its front ends did not"
+
+
+ASKS = """
+@extension_point("till.fee", combine=combine.first_answer)
+def fee(minor):
+    return minor
+
+
+@extension_point("till.tip", combine=combine.first_answer)
+def tip(minor):
+    return minor
+"""
+NAMES = """
+
+def paper(ctx):
+    return "thick" if ctx.front_end == "west" else "thin"
+"""
+
+
+def answer(name: str) -> str:
+    return f"@answers(till.{name})\ndef own(minor):\n    return 0\n"
+
+
+def manifest(**settings: str) -> str:
+    return f"FRONT_END = FrontEnd(code='a', settings={settings!r})\n"
+
+
+def test_whom_the_platform_names_what_two_answer_and_where_settings_differ_is_in_the_code(tmp_path: Path):
+    checkout = Checkout(tmp_path)
+    codes = ("north", "south", "west")
+    own = {f"front_ends__{code}__front_end": manifest(paper="short", ink=code) for code in codes}
+    own |= {f"front_ends__{code_}__answers": answer("fee") + code(4) for code_ in ("north", "south")}
+    checkout.commit(1, src__packs__till__api=ASKS + code(8))
+    checkout.commit(2, **own)
+    checkout.commit(3, src__packs__till__api=ASKS + code(8) + NAMES)
+    checkout.commit(4, front_ends__west__front_end=manifest(ink="west", bags="none"))
+    before, _, after = course.points(course.samples(tmp_path, checkout.places, {}))
+    was, now = ({one.name: one for one in point.index.terms} for point in (before, after))
+    assert (was["surface-used"].value, was["options-live"].value) == (0.5, 0.5)
+    assert was["neutrality"].value == 1.0
+    assert (after.sample.alone, after.sample.settings, after.sample.differing) == (2, 3, 1)
+    assert now["neutrality"].value is not None
+    assert now["neutrality"].value < 0.1, "it names a front end, and gives one a setting of its own"
+    assert now["neutrality"].evidence.startswith("2 of 9 decisions of the platform serve one front end alone")
+    assert before.index.value is not None
+    assert after.index.value is not None
+    assert after.index.value < before.index.value
+
+
+def test_what_was_read_by_another_edition_is_read_again(checkout: Checkout):
+    found = course.samples(checkout.root, checkout.places, {})
+    old = {one.commit: one.replace(platform=99, edition=1) for one in found}
+    assert course.samples(checkout.root, checkout.places, old) == found
 
 
 def test_what_is_known_is_not_read_again_and_each_commit_is_counted_off(checkout: Checkout):

@@ -197,3 +197,14 @@ def test_a_default_that_is_more_becomes_a_function(company: Company):
 def test_a_question_that_a_product_answers_is_left(company: Company):
     with pytest.raises(ByHand, match=r"names till\.change-minor"):
         without(company, "till.change-minor")
+
+
+def test_a_text_that_would_stand_in_another_is_a_function(company: Company):
+    company.unanswered()
+    company.edit(company.file("api.py"), "    return minor * RATE // 100\n", '    return len(f"{minor}")\n')
+    company.edit(
+        company.file("service.py"), "text=rules.shortened(ask.goods)", 'text=f"{ctx.answer(api.fee)(1)} of it"'
+    )
+    change = without(company, "till.fee")
+    assert '+    return api.Printed(text=f"{fee(1)} of it")' in differing(change, "service.py")
+    assert "+def fee(minor: int) -> int:" in differing(change, "service.py")

@@ -157,6 +157,23 @@ def test_a_capability_moves_with_its_types_its_rules_and_its_tests(company: Comp
     assert change.notes == ("north's clients call north.label from now on",)
 
 
+def test_who_works_on_the_same_rows_is_said_where_a_capability_stays(company: Company):
+    service = company.file("service.py")
+    company.edit(
+        service,
+        "\n\n@implements(api.label)",
+        '\n\nPUT = "insert into till.roll (goods) values ($1)"\n\n\n@implements(api.label)',
+    )
+    company.edit(service, "    return api.Printed(", "    await ctx.session.execute(PUT)\n    return api.Printed(")
+    with pytest.raises(ByHand) as found:
+        moved(company)
+    assert "nothing else works on till.roll: make tables of north's own" in (found.value.remedy or "")
+    service.write_text(service.read_text() + '\n\nCOUNT = "select count(*) from till.roll"\n')
+    with pytest.raises(ByHand) as found:
+        moved(company)
+    assert "till/service.py, COUNT works on till.roll too" in (found.value.remedy or "")
+
+
 def test_a_capability_that_works_on_rows_of_the_pack_stays(company: Company):
     service = company.file("service.py")
     company.edit(

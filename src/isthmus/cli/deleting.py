@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from isthmus.governance.thin.change.named import Code
     from isthmus.governance.thin.change.seam import Change
     from isthmus.governance.thin.findings import Finding
-    from isthmus.kernel.host import Answer, Release
+    from isthmus.kernel import Pack
+    from isthmus.kernel.host import Answer, CompiledFrontEnd, Release
+
+
+SUNSET = timedelta(days=30)  # from the announcement of a field's end to its last day
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,8 +42,9 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Take out what nobody needs, with all that only it used: prove that no result changes, leave a branch.
 
-        An answer without an opinion, a question without an answer, a capability that nobody calls, a setting that
-        nobody reads. What is named elsewhere is left, with the place.
+        An answer without an opinion, a question without an answer or with everybody's, a capability that nobody calls,
+        a setting that nobody reads or that is the same everywhere, a field that nobody reads (its last day is announced
+        first), an event that nobody takes. What is named elsewhere is left, with the place.
         """
         changing.check_extra()
         on(standing, lambda running: _deleted(running, finding, calls))
@@ -90,8 +96,9 @@ def _delete(running: Running, release: Release, found: Finding, calls: int) -> N
 
 
 def _change(running: Running, release: Release, found: Finding, code: Code) -> Change:
-    from isthmus.governance.thin.change import delete, unasked
+    from isthmus.governance.thin.change import constant, delete, events, inline, unasked
     from isthmus.governance.thin.change.code import ByHand
+    from isthmus.kernel.host import event_kind
 
     packs = {pack.name: pack for pack in running.packs}
     match found.kind:
@@ -103,8 +110,19 @@ def _change(running: Running, release: Release, found: Finding, code: Code) -> C
             held = [one for one, line in release.lines.items() if found.name in line.front_end.settings]
             folders = [changing.front_end_folder(running.config, one)[0] for one in held]
             return delete.delete_setting(code, found.name, folders)
+        case "constant":
+            (value,) = {node.settings[found.name] for line in release.lines.values() for node in line.nodes
+                        if found.name in node.settings}  # fmt: skip
+            having = [one for one, line in release.lines.items() if found.name in line.front_end.settings]
+            folders = [changing.front_end_folder(running.config, one)[0] for one in having]
+            return constant.write_setting(code, found.name, value, folders, packs)
         case "capability":
             return delete.delete_capability(code, packs[found.pack], found.name)
+        case "default":
+            given = next(one for one in _answers(release) if one.point.name == found.name)
+            having = {one for one, line in release.lines.items() if found.name in _asked_of(line)}
+            lines = {one: changing.front_end_folder(running.config, one)[0] for one in having}
+            return inline.inline_answer(code, packs[found.pack], given, lines)
         case "point":
             point = release.points[found.name]
             if answering := _answering(release, found.name):
@@ -113,11 +131,32 @@ def _change(running: Running, release: Release, found: Finding, code: Code) -> C
                     remedy="give it a date (`until`) by which a second answer is there, or do without the answer first",
                 )
             return unasked.delete_point(code, packs[found.pack], point)
+        case "field":
+            return _without_field(running, release, found, code, packs[found.pack])
+        case "event":
+            kind = next(one for one in packs[found.pack].events().values() if event_kind(one).name == found.name)
+            return events.delete_event(code, packs[found.pack], kind)
         case _:
             raise ByHand(
                 f"{found.what}: whoever calls may send it",
                 remedy="announce its last day (`deprecated` and `x-sunset` in its Meta), and delete it after that",
             )
+
+
+def _without_field(running: Running, release: Release, found: Finding, code: Code, pack: Pack) -> Change:
+    """Return the change that announces the last day of a field; where that has passed, the one that deletes it."""
+    from isthmus.governance import contracts, reads
+    from isthmus.governance.thin import unread
+    from isthmus.governance.thin.change import fields
+
+    wanted = reads.field_of(contracts.contracts_of(release), found.name)
+    kind, field = unread.declared(release, wanted)
+    today = datetime.now(UTC).date()
+    if wanted.sunset is None:
+        return fields.announce_field(code, pack, kind, field, found.name, today + SUNSET)
+    if wanted.sunset >= today:
+        raise errors.Conflict(f"{found.name} is announced until {wanted.sunset}", remedy="delete it after that")
+    return fields.delete_field(code, pack, kind, field, found.name)
 
 
 def _answer(release: Release, label: str) -> Answer:
@@ -126,6 +165,10 @@ def _answer(release: Release, label: str) -> Answer:
 
 def _answering(release: Release, point: str) -> Sequence[str]:
     return [one.label for one in _answers(release) if one.point.name == point]
+
+
+def _asked_of(line: CompiledFrontEnd) -> set[str]:
+    return {point.name for node in line.nodes for point in node.candidates}
 
 
 def _answers(release: Release) -> Sequence[Answer]:

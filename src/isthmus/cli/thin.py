@@ -13,19 +13,21 @@ import typer
 from isthmus.kernel import encode, errors
 
 from . import changing, deleting, lifting, past
+from .compat_report import consumers
 from .groups import Group
 from .opening import on, standing
 from .screen import out, problems
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from isthmus.app.platform import Running
+    from isthmus.governance.thin.age import Age
     from isthmus.governance.thin.alike import Found
     from isthmus.governance.thin.change.seam import Change
     from isthmus.governance.thin.findings import Finding
     from isthmus.governance.thin.report import Report
-    from isthmus.kernel.host import Answer
+    from isthmus.kernel.host import Answer, Release
 
 SHOWN = 5  # findings that end in the same step; --json has all
 
@@ -149,6 +151,9 @@ async def _measured(running: Running, calls: int) -> Report:
     packs = tuple(set(report.pack_folders(release).values()))
     from_git = await asyncio.to_thread(history.past, running.config.root, running.config.front_ends, packs, now)
     platform = Platform(release, running.database, resources=running.platform.resources)
+    counted = {key: one.calls for key, one in (await running.traffic.of(over=COUNTED)).items()}
+    called = {(one.front_end, one.capability): one.calls for one in kept} | counted
+    age, more = await _said_for_nobody(running, release, called, now)
     columns = (TextColumn("running calls again of {task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=problems, transient=True) as progress:
         task = progress.add_task("", total=expected)
@@ -157,14 +162,41 @@ async def _measured(running: Running, calls: int) -> Report:
             platform,
             from_git,
             now,
-            counted={key: one.calls for key, one in (await running.traffic.of(over=COUNTED)).items()},
+            counted=counted,
             limit=calls,
             step=lambda code: progress.update(task, advance=1, description=code),
             root=running.config.root,
+            age=age,
+            more=more,
         )
     await report.keep(running.database, found)
     await past.read(running, is_needed=False)
     return found
+
+
+async def _said_for_nobody(
+    running: Running, release: Release, called: Mapping[tuple[str, str], int], now: datetime
+) -> tuple[Age, list[Finding]]:
+    """Return how old code is, and what is said to nobody: fields that nobody reads, events that nobody takes."""
+    from isthmus.governance.consumers import Calls
+    from isthmus.governance.contracts import contracts_of
+    from isthmus.governance.thin import age as ages
+    from isthmus.governance.thin import sent, unread
+    from isthmus.governance.thin.change.named import Code
+    from isthmus.governance.thin.history import WINDOW
+
+    begun = ages.begun_at(await sent.first_kept(running.database, now - WINDOW), now)
+    age = ages.Age(running.config.root, begun)
+    said = await sent.said(running.database, running.packs, now - WINDOW)
+    calls = Calls(days=WINDOW.days, counted=called, asked={})
+
+    def found() -> list[Finding]:
+        readers = consumers(running.config, release, contracts_of(release), calls)
+        fields = unread.unread_fields(readers, running.packs, age, now.date())
+        events = unread.untaken_events(readers, running.packs, Code.of(running.config.root), said, age)
+        return [*fields, *events]
+
+    return age, await asyncio.to_thread(found)
 
 
 def _show(found: Report, limit: int | None) -> None:

@@ -81,6 +81,11 @@ class Code:
     def names(self) -> frozenset[str]:
         return frozenset(name for file in self._parsed for name in file.names)
 
+    @property
+    def taken(self) -> frozenset[str]:
+        """Return all names that it takes of something."""
+        return frozenset(name for file in self._parsed for name in file.taken)
+
     def places(self, name: str) -> list[str]:
         return [f"{_short(one.file, self.root)}:{one.taken[name]}" for one in self._parsed if name in one.taken]
 
@@ -269,9 +274,7 @@ def _parse(file: Path) -> _File:
 def _parse_python(text: str, found: _File) -> None:
     """Read a file of Python: one that does not know the platform's types has answers as dictionaries."""
     tree = ast.parse(text)
-    is_typed = any(
-        isinstance(one, ast.ImportFrom) and (one.module or "").startswith("isthmus.") for one in ast.walk(tree)
-    )
+    is_typed = any(isinstance(one, ast.ImportFrom) and _brings_types(one) for one in ast.walk(tree))
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(module=module):
@@ -297,6 +300,12 @@ def _parse_python(text: str, found: _File) -> None:
                 found.names.add(name)
             case _:
                 pass
+
+
+def _brings_types(line: ast.ImportFrom) -> bool:
+    """Tell whether an import brings types of the platform, or of a company's own pack: its `api`, or of that."""
+    module = line.module or ""
+    return module.startswith("isthmus.") or "api" in (*module.split("."), *(one.name for one in line.names))
 
 
 def _parse_template(text: str, found: _File) -> None:

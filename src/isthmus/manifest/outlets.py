@@ -32,9 +32,11 @@ class Outlet:
     """Work of a pack on the events of all front ends, in every server process as long as it runs.
 
     run: is given the resource of the kind `of`, and the events; it works until cancelled, in several processes at once,
-    and is started again where it fails.
+    and is started again where it fails. takes: SQL of who takes which types of events there, over all front ends
+    (`who`, `types`: `PACK.*` is a pack's, `*` all); without it, somebody takes all.
     """
 
     name: str
     of: type[Any]
     run: Callable[[Any, Events], Awaitable[None]]
+    takes: str = ""

@@ -1,12 +1,15 @@
 """How thin the repository was from its first commit on, as far as git tells it: nothing of then is run.
 
-Up to sixty commits of the main line are looked at, at even distances; each file of then is read once. Three terms are
-in the code alone: how much front ends decide, whether their changes needed the platform, how both grew.
+Up to sixty commits of the main line are looked at, at even distances; each file of then is read once. What is in the
+code alone stands for what calls would tell: how much front ends decide, which of them the platform names or gives a
+setting that nobody else has, how many questions two answer, in which settings they differ, whether their changes needed
+the platform, and how both grew. What calls alone tell, such as a branch that one front end takes, is not in it.
 """
 
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +21,12 @@ from isthmus.kernel import Value, decode, encode
 from isthmus.language import mark
 from isthmus.store import Database
 
-from .history import WINDOW, decisions_in, git, within
-from .index import OUT_ENOUGH, Index, Term, index_of, share, sub_linear
+from .findings import FRONT_ENDS_MIN, OPTIONS_MIN
+from .history import WINDOW, git, within
+from .index import OUT_ENOUGH, Index, Term, index_of, neutrality, share, sub_linear
+from .written import Written, written
 
+EDITION: Final = 2  # of what is read of a commit
 SAMPLES_MAX: Final = 60  # more are no better picture, and each takes a second or two
 
 _KEEP: Final = (
@@ -33,7 +39,10 @@ _KEPT: Final = "select sample from governance.thinness_past order by at, commit"
 class Sample(Value):
     """A commit. platform, own: decisions in packs and flows, and in front ends and products.
 
-    changes, waited: of front ends in the 28 days before, and those of them that changed the platform too.
+    changes, waited: of front ends in the 28 days before, and those of them that changed the platform too. alone: front
+    ends' codes that the platform compares with, and settings that one of several has. questions, shared: extension
+    points, and those with two answers. settings, differing: those of front ends, and those with two values.
+    edition: of what is read, since a commit that was read by another is read again.
     """
 
     commit: str
@@ -43,6 +52,12 @@ class Sample(Value):
     front_ends: int
     changes: int
     waited: int
+    alone: int = 0
+    questions: int = 0
+    shared: int = 0
+    settings: int = 0
+    differing: int = 0
+    edition: int = 1
 
 
 class Point(Value):
@@ -78,14 +93,14 @@ def samples(
     changes = list(_changes(top, ours, theirs))
     found: list[Sample] = []
     with _reading(top) as read:
-        counted: dict[str, int] = {}
+        held: dict[str, Written] = {}
         for number, (commit, at) in enumerate(chosen):
-            if commit not in known:
+            if commit not in known or known[commit].edition != EDITION:
                 asked = [waited for when, waited in changes if at - WINDOW <= when <= at]
-                platform, own, codes = _sizes(top, commit, theirs, [ours, *products], ours, lambda blob: (
-                    counted[blob] if blob in counted else counted.setdefault(blob, decisions_in(read(blob)))
+                files = _files(top, commit, theirs, [ours, *products], lambda blob: (
+                    held[blob] if blob in held else held.setdefault(blob, written(read(blob)))
                 ))  # fmt: skip
-                sizes = {"platform": platform, "own": own, "front_ends": codes}
+                sizes = _sizes(list(files), [ours, *products], ours)
                 found.append(Sample(commit=commit, at=at, **sizes, changes=len(asked), waited=sum(asked)))
             else:
                 found.append(known[commit])
@@ -146,6 +161,19 @@ def _index(one: Sample, whole: Sequence[Sample]) -> Index:
             value=out,
             evidence=mark(f"{one.own} of {total} decisions in the code are front ends' or products' own"),
         ),
+        neutrality(one.alone, one.platform, one.platform if one.front_ends >= FRONT_ENDS_MIN else one.alone),
+        share(
+            "surface-used",
+            one.shared,
+            one.questions,
+            mark(f"{one.shared} of {one.questions} extension points have two answers in the code"),
+        ),
+        share(
+            "options-live",
+            one.differing,
+            one.settings if one.settings >= OPTIONS_MIN else 0,
+            mark(f"{one.differing} of {one.settings} settings of front ends have two values in the code"),
+        ),
         share(
             "no-queue",
             one.changes - one.waited,
@@ -174,30 +202,50 @@ def _changes(top: Path, ours: PurePosixPath, theirs: Sequence[PurePosixPath]) ->
             yield datetime.fromtimestamp(int(at), UTC), is_both
 
 
-def _sizes(
+def _files(
     top: Path,
     commit: str,
     platform: Sequence[PurePosixPath],
     own: Sequence[PurePosixPath],
-    front_ends: PurePosixPath,
-    count: Callable[[str], int],
-) -> tuple[int, int, int]:
-    """Return the decisions of platform and front ends at a commit, and how many front ends there were."""
+    read: Callable[[str], Written],
+) -> Iterator[tuple[PurePosixPath, Written]]:
+    """Yield the files of Python of a commit, with what each says; no tests."""
     said = git(top, "ls-tree", "-r", "-z", commit, "--", *map(str, {*platform, *own}))
-    decided, decided_out, codes = 0, 0, set[PurePosixPath]()
     for line in said.split("\0"):
         about, _, name = line.partition("\t")
         path = PurePosixPath(name)
-        if path.suffix != ".py" or path.name.startswith("test_"):
-            continue
-        blob = about.split()[2]
-        if any(path.is_relative_to(one) for one in own):
-            decided_out += count(blob)
-            if path.name == "front_end.py" and path.is_relative_to(front_ends):
-                codes.add(path.parent)
-        else:
-            decided += count(blob)
-    return decided, decided_out, len(codes)
+        if path.suffix == ".py" and not path.name.startswith("test_"):
+            yield path, read(about.split()[2])
+
+
+def _sizes(
+    files: Sequence[tuple[PurePosixPath, Written]], own: Sequence[PurePosixPath], front_ends: PurePosixPath
+) -> dict[str, int]:
+    """Return what a sample has of the code of a commit."""
+    out = [(path, one) for path, one in files if any(path.is_relative_to(folder) for folder in own)]
+    inside = [one for path, one in files if not any(path.is_relative_to(folder) for folder in own)]
+    manifests = {path.parent.name: one for path, one in out
+                 if path.name == "front_end.py" and path.is_relative_to(front_ends)}  # fmt: skip
+    settings: dict[str, list[str]] = {}
+    for one in manifests.values():
+        for key, value in one.settings:
+            settings.setdefault(key, []).append(value)
+    answered = Counter(name for _, one in out for name in one.answered)
+    asked = {name for one in inside for name in one.asked}
+    alone = sum(text in manifests for one in inside for text in one.compared)
+    if len(manifests) >= FRONT_ENDS_MIN:
+        alone += sum(len(values) == 1 for values in settings.values())
+    return {
+        "platform": sum(one.decisions for one in inside),
+        "own": sum(one.decisions for _, one in out),
+        "front_ends": len(manifests),
+        "alone": alone,
+        "questions": len(asked),
+        "shared": sum(answered[name] > 1 for name in asked),
+        "settings": len(settings),
+        "differing": sum(len(set(values)) > 1 for values in settings.values()),
+        "edition": EDITION,
+    }
 
 
 @contextmanager

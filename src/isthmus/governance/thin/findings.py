@@ -19,7 +19,8 @@ from .observe import Observed
 from .probes import Site, untried
 
 Verdict = Literal["lift", "delete"]
-Kind = Literal["branch", "setting", "option", "capability", "point", "answer"]
+# default: a question whose only answer everybody has; constant: a setting that is the same everywhere
+Kind = Literal["branch", "setting", "constant", "option", "capability", "point", "default", "answer", "field", "event"]
 
 CALLS_MIN: Final = (
     30  # of a function, by each of three front ends, before an arm is somebody's: 200 where there are many
@@ -28,6 +29,7 @@ SHARE_MIN: Final = 0.01  # of a front end's calls of the function: less is an ac
 FRONT_ENDS_MIN: Final = 3  # of two, each decision that tells them apart would be one's own
 USED_MIN: Final = 200  # calls in all, before a capability that none of them called is one that nobody calls
 OPTIONS_MIN: Final = 2  # seen, before how many are used is a share: one alone would make the index nothing
+AS_IT_COMES: Final = ("first_answer", "fold", "total", "lowest", "highest")  # one answer alone is the result
 ASKED_MIN: Final = 30  # before an answer that never said anything is dead
 
 
@@ -68,7 +70,7 @@ def weigh(observed: Observed, release: Release, today: date) -> Weighed:
         Finding(
             verdict="lift",
             what=mark(f"the platform names front end {one.front_end!r}"),
-            where=f"{_short(one.file)}:{one.line}",
+            where=f"{short_path(one.file)}:{one.line}",
             front_end=one.front_end,
             evidence=one.text,
             next=mark("ask an extension point here, and let that front end answer it"),
@@ -136,7 +138,7 @@ def _leak(observed: Observed, site: Site, arm: bool, code: str, calls: Mapping[s
     return Finding(
         verdict="lift",
         what=mark(f"{observed.platform[site.file]}: `{site.text}`{held} for {code} alone"),
-        where=f"{_short(site.file)}:{site.line}",
+        where=f"{short_path(site.file)}:{site.line}",
         front_end=code,
         evidence=mark(f"{site.function} was called {calls[code]:,} times for {code}, and for others: {others}"),
         next=mark(f"make it an extension point of {observed.platform[site.file]} that {code} answers"),
@@ -150,6 +152,7 @@ def _knobs(observed: Observed, release: Release) -> Iterator[Finding]:
     for code, line in release.lines.items():
         for key, value in line.front_end.settings.items():
             settings.setdefault(key, {})[code] = value
+    calling = {code for code, times in (observed.calls + observed.not_run).items() if times}
     for key, values in sorted(settings.items()):
         if key in observed.unread:
             yield Finding(
@@ -160,6 +163,17 @@ def _knobs(observed: Observed, release: Release) -> Iterator[Finding]:
                 evidence=mark(f"no code of packs, flows, products and front ends names {key!r}"),
                 next=mark("delete it"),
                 kind="setting",
+                name=key,
+            )
+        elif len(calling) > 1 and calling <= set(values) and len(said := _said_of(release, key)) == 1:
+            yield Finding(
+                verdict="delete",
+                what=mark(f"setting {key!r} has one value everywhere"),
+                where=f"front end {', '.join(sorted(values))}",
+                front_end="",
+                evidence=mark(f"always {next(iter(said))!r}; {', '.join(sorted(calling))} called something"),
+                next=mark("write its value where it is read, and delete the setting"),
+                kind="constant",
                 name=key,
             )
         elif len(values) == 1 and len(release.lines) >= FRONT_ENDS_MIN:
@@ -189,6 +203,11 @@ def _knobs(observed: Observed, release: Release) -> Iterator[Finding]:
                 kind="option",
                 name=option,
             )
+
+
+def _said_of(release: Release, key: str) -> set[str]:
+    """Return the values of a setting, those of parts of front ends included."""
+    return {node.settings[key] for line in release.lines.values() for node in line.nodes if key in node.settings}
 
 
 def _options(observed: Observed, release: Release) -> tuple[int, int]:
@@ -237,31 +256,51 @@ def _surface(observed: Observed, release: Release) -> tuple[list[str], list[Find
 
 def _points(observed: Observed, release: Release, today: date) -> Iterator[Finding]:
     """Find extension points with fewer than two answers: each costs a question in every call."""
-    answers = [answer for line in release.lines.values() for answer in _answers_of(line)]
+    answers = [answer for line in release.lines.values() for answer in answers_of(line)]
     for name, point in sorted(release.points.items()):
-        count = len({answer.function for answer in answers if answer.point is point})
+        given = {answer.function: answer for answer in answers if answer.point is point}
         is_young = point.until is not None and point.until > today
-        if count < 2 and not is_young:
+        if len(given) < 2 and not is_young:
             asked = sum(times for (_, one), times in observed.asked.items() if one == name)
+            only = next(iter(given.values()), None)
+            is_default = only is not None and _is_everybodys(observed, release, only)
             yield Finding(
                 verdict="delete",
                 what=mark(f"extension point {name} has one answer")
-                if count
+                if only
                 else mark(f"extension point {name} has no answer"),
                 where=name,
                 front_end="",
-                evidence=mark(f"asked {asked:,} times for {len(release.lines)} front ends"),
-                next=mark("delete it, or give it a date (`until`) by which a second answer is there"),
+                evidence=mark(f"asked {asked:,} times, and all who ask have {only.label} ({only.source})")
+                if only and is_default
+                else mark(f"asked {asked:,} times for {len(release.lines)} front ends"),
+                next=mark("make what it says the platform's own, and ask no more")
+                if is_default
+                else mark("delete it, or give it a date (`until`) by which a second answer is there"),
                 pack=name.partition(".")[0],
-                kind="point",
+                kind="default" if is_default else "point",
                 name=name,
             )
+
+
+def _is_everybodys(observed: Observed, release: Release, answer: Answer) -> bool:
+    """Tell whether everybody who asks has an answer, which always has an opinion: then it is a default."""
+    if answer.when or not answer.is_total or answer.point.combine.name not in AS_IT_COMES:
+        return False
+
+    def has(line: CompiledFrontEnd) -> bool:
+        return all(
+            answer.function in {one.function for held in node.candidates.values() for one in held.answers}
+            for node in line.nodes
+        )
+
+    return all(has(line) for code, line in release.lines.items() if observed.asked[code, answer.point.name])
 
 
 def _dead_answers(observed: Observed, release: Release) -> Iterator[Finding]:
     """Find a front end's answers that never had an opinion, though their point was asked, and all they ask came."""
     for code, line in sorted(release.lines.items()):
-        for answer in _answers_of(line):
+        for answer in answers_of(line):
             name = answer.point.name
             if answer.owner.partition(".")[0] != code or observed.asked[code, name] < ASKED_MIN:
                 continue
@@ -281,11 +320,12 @@ def _dead_answers(observed: Observed, release: Release) -> Iterator[Finding]:
                 )
 
 
-def _answers_of(line: CompiledFrontEnd) -> list[Answer]:
+def answers_of(line: CompiledFrontEnd) -> list[Answer]:
+    """Return the answers of a front end and its parts, each as often as it is a candidate."""
     return [answer for node in line.nodes for one in node.candidates.values() for answer in one.answers]
 
 
-def _short(file: Path) -> str:
+def short_path(file: Path) -> str:
     """Return a file from its package on, which is what a reader looks for."""
     parts = file.parts
     start = max((at + 1 for at, part in enumerate(parts) if part in ("src", "site-packages")), default=len(parts) - 3)

@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
+from inspect import unwrap
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,8 @@ from isthmus.language import mark
 from isthmus.store import Database
 
 from . import observe
-from .findings import Finding, weigh
+from .age import Age
+from .findings import Finding, answers_of, weigh
 from .history import Past
 from .index import Index, Term, index_of
 
@@ -51,16 +53,20 @@ async def measure(
     limit: int = observe.CALLS,
     step: Callable[[str], None] = lambda _: None,
     root: Path | None = None,
+    age: Age | None = None,
+    more: Iterable[Finding] = (),
 ) -> Report:
     """Run recorded calls again, observed, and judge them together with what git says of the past.
 
-    root: below which lies what who reads this can change; all of it where it is not said.
+    root: below which lies what who reads this can change; all of it where it is not said. age: tells what is too young
+    to be judged by these calls. more: what was found otherwise.
     """
     observed = await observe.observe(database, platform, counted=counted, limit=limit, step=step)
     weighed = weigh(observed, platform.release, date(now.year, now.month, now.day))
     terms = {term.name: term for term in (*weighed.terms, *past.terms)}
     elsewhere = frozenset[str]() if root is None else _elsewhere(platform.release, root)
-    findings = [_from(one) if one.pack in elsewhere else one for one in weighed.findings]
+    judged = [one for one in weighed.findings if age is None or not _is_young(one, age, platform.release)]
+    findings = [_from(one) if one.pack in elsewhere else one for one in (*judged, *more)]
     findings.sort(key=lambda one: (one.is_elsewhere, one.verdict != "lift", one.where))
     return Report(
         at=now,
@@ -88,6 +94,19 @@ def _folder(api: str) -> Path:
 def _from(finding: Finding) -> Finding:
     """Return a finding in a pack that came with a release: nobody here can do what is to be done about it."""
     return finding.replace(is_elsewhere=True, next=mark("it came with a release, and is not changed here"))
+
+
+def _is_young(finding: Finding, age: Age, release: Release) -> bool:
+    """Tell whether what was found was not there yet when calls began to be kept."""
+    if finding.kind == "answer":
+        answers = (one for line in release.lines.values() for one in answers_of(line))
+        function = next((unwrap(one.function) for one in answers if one.label == finding.name), None)
+        return function is not None and age.is_young(Path(function.__code__.co_filename), f"def {function.__name__}(")
+    if finding.kind not in ("capability", "point"):
+        return False
+    said = f'"{finding.name}"'
+    files = [one for one in observe.files_of(release.packs[finding.pack]) if said in one.read_text()]
+    return any(files) and all(age.is_young(one, said) for one in files)
 
 
 def _elsewhere(release: Release, root: Path) -> frozenset[str]:

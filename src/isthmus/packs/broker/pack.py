@@ -19,6 +19,11 @@ PACK = Pack(
         ),
         Guide(title="Broker", file="isthmus.packs.broker:guide.md"),
         Resource(kind=Broker, make=broker_at, settings=BrokerSettings),
-        Outlet(name="broker.carry", of=Broker, run=Broker.run),
+        Outlet(
+            name="broker.carry",
+            of=Broker,
+            run=Broker.run,
+            takes="select name as who, array['*'] as types from isthmus.consumer where name = 'broker'",
+        ),
     ),
 )

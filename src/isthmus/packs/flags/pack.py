@@ -36,7 +36,12 @@ PACK = Pack(
         ),
         Resource(kind=FlagStore, make=store_at),
         Resource(kind=ports.Switches, make=lambda place: place.resource(FlagStore)),
-        Outlet(name="flags.follow", of=FlagStore, run=FlagStore.run),
+        Outlet(
+            name="flags.follow",
+            of=FlagStore,
+            run=FlagStore.run,
+            takes="select key as who, array[body->'experiment'->>'goal'] as types from flags.flag",
+        ),
         Job(name="flags.apply-due", when=Every(seconds=5), calls=api.apply_due),
         Site(path="/ofrep", at=f"{PAGES}.ofrep:site", has_clients=True),
         Commands(

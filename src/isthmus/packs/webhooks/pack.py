@@ -22,7 +22,12 @@ PACK = Pack(
         ),
         Guide(title="Webhooks", file="isthmus.packs.webhooks:guide.md"),
         Resource(kind=WebhookSender, make=sender_at, settings=WebhookSettings),
-        Outlet(name="webhooks.send", of=WebhookSender, run=WebhookSender.run),
+        Outlet(
+            name="webhooks.send",
+            of=WebhookSender,
+            run=WebhookSender.run,
+            takes="select name as who, types from webhooks.endpoint where not is_gone",
+        ),
         Job(name="webhooks.pause-failing", when=Every(seconds=30), calls=api.pause_failing),
         Gauge(
             name="webhook_deliveries",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +49,8 @@ def move_capability(code: Code, pack: Pack, name: str, front_end: str, folder: P
     if len(done) != 1:
         raise ByHand(f"{name} is implemented in {len(done)} places", remedy="lift it by hand")
     implementation = Moved(done[0].file, done[0].within)
-    _check_context(code, implementation, pack.name)
     moved = _along(code, [Moved(path, word), implementation], inside)
+    _check_context(code, implementation, moved, pack, front_end)
     new = (folder / f"{word}.py").resolve()
     if new.exists():
         raise ByHand(f"there is {new.relative_to(code.root)} already", remedy="rename that, or lift it by hand")
@@ -84,18 +85,59 @@ def move_capability(code: Code, pack: Pack, name: str, front_end: str, folder: P
     )
 
 
-def _check_context(code: Code, implementation: Moved, pack: str) -> None:
-    """Raise ByHand where an implementation does what only a pack may do."""
+def _check_context(code: Code, implementation: Moved, moved: list[Moved], pack: Pack, front_end: str) -> None:
+    """Raise ByHand where an implementation does what only a pack may do, with what to do about its rows."""
     made = code.module(implementation.path).defined[implementation.word]
     for node in ast.walk(made):
         if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
             continue
         if node.value.id == CONTEXT and node.attr in ITS_OWN:
             where = f"{implementation.path.relative_to(code.root)}:{node.lineno}"
-            raise ByHand(
-                f"{where} uses {CONTEXT}.{node.attr}, so it works on what is {pack}'s",
-                remedy="lift it by hand: with rows of the front end's own, or with a capability that reads those",
-            )
+            remedy = "lift it by hand: with rows of the front end's own, or with a capability that reads those"
+            if node.attr == "session" and (tables := _tables(code, pack, _reached(code, implementation, pack))):
+                remedy = _rows(code, tables, moved, pack, front_end)
+            raise ByHand(f"{where} uses {CONTEXT}.{node.attr}, so it works on what is {pack.name}'s", remedy=remedy)
+
+
+def _rows(code: Code, tables: set[str], moved: list[Moved], pack: Pack, front_end: str) -> str:
+    """Return what to do about the rows that a capability works on: they are its alone, or others need them too."""
+    for path in sorted(one for one in code.texts if one.is_relative_to(folder_of(pack)) and not code.is_test(one)):
+        for word in code.module(path).defined:
+            others = set[str]() if Moved(path, word) in moved else _tables(code, pack, {Moved(path, word)}) & tables
+            if others:
+                table, where = min(others), f"{path.relative_to(code.root)}, {word}"
+                return f"{where} works on {table} too: keep it here, or split {table} first"
+    named = ", ".join(sorted(tables))
+    return (
+        f"nothing else works on {named}: make tables of {front_end}'s own (`migrations/` in its folder), copy its rows "
+        f"there by a migration, let it read those, and lift it then"
+    )
+
+
+def _reached(code: Code, implementation: Moved, pack: Pack) -> set[Moved]:
+    """Return the definitions of the pack that an implementation comes to."""
+    inside, found, waiting = folder_of(pack), set[Moved](), [implementation]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            places = (code.definition(name) for name in code.used_by(one.path, {one.word}))
+            waiting += [Moved(*place) for place in places if place is not None and place[0].is_relative_to(inside)]
+    return found
+
+
+def _tables(code: Code, pack: Pack, definitions: set[Moved]) -> set[str]:
+    """Return the tables of the pack that the SQL in these definitions names."""
+    named = re.compile(
+        rf"\b(?:from|into|update|join)\s+({re.escape(pack.name.replace('-', '_'))}\.[a-z_]+)", re.IGNORECASE
+    )
+    texts = (
+        node.value
+        for one in definitions
+        for node in ast.walk(code.module(one.path).defined[one.word])
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    return {table for text in texts for table in named.findall(text)}
 
 
 def _along(code: Code, first: list[Moved], inside: Path) -> list[Moved]:
@@ -133,7 +175,7 @@ def _written(code: Code, moved: list[Moved], new: Path, folder: Path, pack: Pack
         tree = cst.parse_module(code.texts[one.path])
         (node,) = [cast(Any, line) for line in tree.body if removing.defines(line, {one.word})]
         plain = node.with_changes(leading_lines=[line for line in node.leading_lines if line.comment])
-        written = plain.visit(_Said(dict(_words(code, one, moved, source, pack))))
+        written = plain.visit(Renaming(dict(_words(code, one, moved, source, pack))))
         if one == moved[-1]:
             written = written.with_changes(name=cst.Name(does))
         source.append(tree.code_for_node(written))
@@ -181,7 +223,7 @@ def _tests(code: Code, moved: list[Moved], home: str) -> None:
                 )
                 said.setdefault(use.file, {})[use.text] = source.reach(Ref(module=home, name=one.word))
     for path, words in said.items():
-        sources[path].tree = sources[path].tree.visit(_Said(words))
+        sources[path].tree = sources[path].tree.visit(Renaming(words))
         code.texts[path] = sources[path].text()
 
 
@@ -193,7 +235,7 @@ def _listed(folder: Path, word: str, implementation: str) -> str:
     return manifest.text()
 
 
-class _Said(cst.CSTTransformer):
+class Renaming(cst.CSTTransformer):
     """Writes names otherwise, longest first; names of attributes and keywords stay."""
 
     def __init__(self, said: dict[str, str]) -> None:

@@ -5,13 +5,13 @@ The old code runs twice: where it differs from itself, that is noise and no proo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from isthmus.kernel import Value
-from isthmus.runtime.replay.differences import Difference, differences, rate
+from isthmus.runtime.replay.differences import ABSENT, Difference, differences, rate
 
 EXAMPLES_MAX: Final = 3
 
@@ -67,14 +67,21 @@ class Proof(Value):
             yield from (f"  {example}" for example in one.examples)
 
 
-def compared(old: Iterable[Said], new: Iterable[Said], again: Iterable[Said]) -> Proof:
-    """Compare what old and new code said of the same calls."""
+def compared(
+    old: Iterable[Said],
+    new: Iterable[Said],
+    again: Iterable[Said],
+    lost: Collection[str] = (),
+    unsent: Collection[str] = (),
+) -> Proof:
+    """Compare what old and new code said of the same calls. lost, unsent: fields and events that are to be gone."""
+    old, again = ([_without(one, unsent) for one in said] for said in (old, again))
     after, noise = ({one.call_id: one for one in said} for said in (new, again))
     by_front_end: dict[str, list[tuple[Said, list[Difference], bool]]] = {}
     for was in old:
         now = after.get(was.call_id)
         own = {one.path for one in _differences(was, noise.get(was.call_id))}
-        found = [one for one in _differences(was, now) if one.path not in own]
+        found = [one for one in _differences(was, now) if one.path not in own and not _is_lost(one, lost)]
         by_front_end.setdefault(was.front_end, []).append((was, found, bool(own)))
     return Proof(front_ends=tuple(_fared(code, calls) for code, calls in sorted(by_front_end.items())))
 
@@ -82,6 +89,14 @@ def compared(old: Iterable[Said], new: Iterable[Said], again: Iterable[Said]) ->
 def read(lines: Iterable[bytes]) -> list[Said]:
     """Read what a run wrote, one call a line."""
     return [msgspec.json.decode(line, type=Said) for line in lines if line.strip()]
+
+
+def _without(said: Said, unsent: Collection[str]) -> Said:
+    return said.replace(events=[one for one in said.events if one[0] not in unsent]) if unsent else said
+
+
+def _is_lost(one: Difference, lost: Collection[str]) -> bool:
+    return one.new == ABSENT and one.path.rpartition(".")[2] in lost
 
 
 def _fared(code: str, calls: list[tuple[Said, list[Difference], bool]]) -> Fared:

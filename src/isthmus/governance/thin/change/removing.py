@@ -152,7 +152,21 @@ def _loaded(text: str) -> set[str]:
 
 
 def _without_imports(code: Code, path: Path, names: set[str], *, is_alias: bool = False) -> None:
-    code.texts[path] = cst.parse_module(code.texts[path]).visit(_Imports(names, is_alias)).code
+    tree = cst.parse_module(code.texts[path])
+    found = tree.visit(_Imports(names, is_alias))
+    code.texts[path] = _spaced(tree, found).code
+
+
+def _spaced(was: cst.Module, now: cst.Module) -> cst.Module:
+    """Return a module with the line below its docstring, which went with the import that stood there."""
+    if was.get_docstring() is None or len(was.body) < 2 or len(now.body) < 2:
+        return now
+    above: Any = was.body[1]
+    first: Any = now.body[1]
+    if not above.leading_lines or first.leading_lines:
+        return now
+    blank = [one for one in above.leading_lines if one.comment is None]
+    return now.with_changes(body=[now.body[0], first.with_changes(leading_lines=blank), *now.body[2:]])
 
 
 class _Imports(cst.CSTTransformer):

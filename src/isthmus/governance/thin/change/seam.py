@@ -34,7 +34,7 @@ class Change:
     """What is written: of the platform, which changes no result, and of the front end, which is what it is for.
 
     gone: files that go. renamed: a capability, and its name from now on. tests: files that have to pass afterwards.
-    notes: what else a reviewer is to know.
+    notes: what else a reviewer is to know. lost, unsent: fields and events that are gone, which is what it is for.
     """
 
     name: str
@@ -46,6 +46,8 @@ class Change:
     tests: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
     renamed: tuple[str, str] | None = None
+    lost: tuple[str, ...] = ()
+    unsent: tuple[str, ...] = ()
 
 
 def seam(answer: Answer, code: str, folder: Path, packs: Mapping[str, Pack], root: Path) -> Change:

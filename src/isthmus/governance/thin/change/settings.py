@@ -8,7 +8,7 @@ with `receipt` returning "short", unless the front end says otherwise, as its se
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -45,13 +45,16 @@ def lift_setting(
     """Return the change that makes a front end's setting its answer. Raises ByHand."""
     if any(key in child.settings for child in front_end.children):
         raise ByHand(f"a part of {front_end.code} has a {key!r} of its own", remedy="lift it by hand")
-    found = [(pack, one) for pack in packs.values() for one in _reads(code, pack, key)]
+    found = [(pack, one) for pack in packs.values() for one in reads_of(code, pack, key)]
     owners = {pack.name for pack, _ in found}
     if len(owners) != 1:
         who = ", ".join(sorted(owners)) or "no pack that is changed here"
         raise ByHand(f"{key!r} is read by {who}", remedy=f"let one pack read it, as {READ}(…), or lift it by hand")
     pack, reads = found[0][0], [one for _, one in found]
-    _check_all(code, key, reads, folder)
+    if len({one.default for one in reads}) > 1:
+        said = " and ".join(sorted({one.default or "nothing" for one in reads}))
+        raise ByHand(f"{key!r} is read with {said} for who has none", remedy="let all readers take one default")
+    check_all(code, key, reads, [folder])
     if len(pack.extension_points()) >= POINTS_MAX:
         raise ByHand(
             f"{pack.name} has {len(pack.extension_points())} extension points", remedy="retire one, or do it by hand"
@@ -79,7 +82,7 @@ def lift_setting(
     )
 
 
-def _reads(code: Code, pack: Pack, key: str) -> Iterator[Read]:
+def reads_of(code: Code, pack: Pack, key: str) -> Iterator[Read]:
     """Yield where the code of a pack reads a setting by its key; what the platform makes at its start has none."""
     if getattr(pack.api, "__file__", None) is None:
         return
@@ -108,14 +111,12 @@ def _said(code: Code, module: Module, node: ast.expr) -> object:
     return value.value if isinstance(value, ast.Constant) else None
 
 
-def _check_all(code: Code, key: str, reads: list[Read], folder: Path) -> None:
-    """Raise ByHand where something else names the key, or where it is read with other defaults."""
-    if len({one.default for one in reads}) > 1:
-        said = " and ".join(sorted({one.default or "nothing" for one in reads}))
-        raise ByHand(f"{key!r} is read with {said} for who has none", remedy="let all readers take one default")
+def check_all(code: Code, key: str, reads: list[Read], folders: Sequence[Path]) -> None:
+    """Raise ByHand where something else than these reads and the manifests of front ends names the key."""
     lines = {(one.file, one.line) for one in reads}
+    manifests = {(one / MANIFEST).resolve() for one in folders}
     for path, text in code.texts.items():
-        if key not in text or path == (folder / MANIFEST).resolve():
+        if key not in text or path in manifests:
             continue
         module = code.module(path)
         constants = {id(one.value) for one in module.defined.values() if isinstance(one, ast.Assign | ast.AnnAssign)}
@@ -171,10 +172,7 @@ def _asked(code: Code, pack: Pack, reads: list[Read], question: Question) -> tup
     for source in sources:
         here = [one for one in reads if one.file == source.path.resolve()]
         for one in here:
-            functions = {node.name for node in code.module(one.file).tree.body
-                         if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)
-                         and node.lineno <= one.line <= (node.end_lineno or 0)}  # fmt: skip
-            used |= code.used_by(one.file, functions)
+            used |= named_around(code, one)
             _ask(source, one, question, files.package)
     parts.declare(sources, files.package, question)
     for source in sources:
@@ -183,8 +181,21 @@ def _asked(code: Code, pack: Pack, reads: list[Read], question: Question) -> tup
     return files.package, used
 
 
+def named_around(code: Code, read: Read) -> set[str]:
+    """Return what the function names in which a setting is read."""
+    functions = {node.name for node in code.module(read.file).tree.body
+                 if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)
+                 and node.lineno <= read.line <= (node.end_lineno or 0)}  # fmt: skip
+    return code.used_by(read.file, functions)
+
+
 def _ask(source: Source, read: Read, question: Question, package: str) -> None:
     asked = f"{CONTEXT}.answer({source.reach(Ref(module=f'{package}.api', name=question.python))})()"
+    put(source, read, asked)
+
+
+def put(source: Source, read: Read, asked: str) -> None:
+    """Write an expression where a setting was read."""
     for node in m.findall(source.tree, m.Call(func=m.Attribute(attr=m.Name("get")))):
         call = cast(cst.Call, node)
         text = cst.Module([]).code_for_node(call)

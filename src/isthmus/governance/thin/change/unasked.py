@@ -159,6 +159,7 @@ class _Unasking(cst.CSTTransformer):
         self._default = default
         self._source = source
         self._handed: list[str] = []  # parameters of the functions around that held the answer
+        self._quoted = 0  # f-strings around, in which Python 3.11 takes no other text
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         named = [one.name.value for one in _parameters(node) if one.default and self._is_point(one.default)]
@@ -186,6 +187,13 @@ class _Unasking(cst.CSTTransformer):
             )
         return found
 
+    def visit_FormattedString(self, node: cst.FormattedString) -> None:
+        self._quoted += 1
+
+    def leave_FormattedString(self, original_node: cst.FormattedString, updated_node: Any) -> Any:
+        self._quoted -= 1
+        return updated_node
+
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> Any:
         kept = [one for one in updated_node.args if not self._hands_down(one)]
         if len(kept) < len(updated_node.args):
@@ -193,7 +201,7 @@ class _Unasking(cst.CSTTransformer):
         if not self._asks(original_node.func):
             return updated_node
         said = self._default.said(self._arguments(updated_node), self._source)
-        if said is not None:
+        if said is not None and not (self._quoted and m.findall(said, m.SimpleString() | m.FormattedString())):
             return said
         self.is_called = True
         return updated_node.with_changes(func=cst.Name(self._default.word))
