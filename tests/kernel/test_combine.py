@@ -1,5 +1,7 @@
 """How the answers of several owners become one."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,7 +81,7 @@ def test_money_is_compared_within_one_currency_only():
 
 
 def test_a_veto_names_who_vetoed_and_why():
-    point = a_point(combine.every, lambda number: ALLOW)
+    point: Any = a_point(combine.every, lambda number: ALLOW)
     plan = a_plan(
         point, says(point, veto("too many", path="$.number"), name="limit"), says(point, veto("too late"), name="clock")
     )
@@ -186,7 +188,7 @@ def test_arguments_are_evaluated_once_and_may_be_named():
         heard.append((n, f))
         return n * f
 
-    ask = a_plan(point, other_names).answer(point)
+    ask: Any = a_plan(point, other_names).answer(point)
     assert ask(number=3, factor=4) == 12
     assert heard == [(3, 4)]
 

@@ -13,11 +13,11 @@ import pytest
 
 from isthmus.kernel import Caller, errors
 from isthmus.manifest.actions import EVERYWHERE, Doer
+from isthmus.manifest.vault import Vault
 from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.identity import api as identity
 from isthmus.packs.identity.service import signing
 from isthmus.packs.identity.service.staff import Staff
-from isthmus.packs.identity.service.vault import Vault
 from isthmus.runtime.deploy import approve as approving
 from isthmus.runtime.deploy import deploy as deploys
 from isthmus.runtime.deploy import proposals, signatures, versions, vouching
@@ -77,7 +77,7 @@ class Team:
 async def team(database: Database, tmp_path: Path) -> Team:
     """Give a front end's team of ada and bob."""
     journal = Journal(database)
-    staff = Staff(database, Vault(tmp_path / "vault"), lambda: journal)
+    staff = Staff(database, Vault(tmp_path / "vault", identity.NoKey), lambda: journal)
     keys: dict[str, SigningKey] = {}
     for name in ("ada", "bob"):
         await staff.made(name, (identity.RoleAt(role="deployer", front_end="north"),), BY)

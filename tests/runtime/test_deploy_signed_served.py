@@ -12,10 +12,10 @@ import pytest
 from isthmus.gateway.auth import create_client
 from isthmus.kernel import Caller
 from isthmus.manifest.actions import EVERYWHERE
+from isthmus.manifest.vault import Vault
 from isthmus.packs.identity import api as identity
 from isthmus.packs.identity.service import signing
 from isthmus.packs.identity.service.staff import Staff
-from isthmus.packs.identity.service.vault import Vault
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy.remote import SIGNATURE, Refused, Remote
 from isthmus.runtime.deploy.signatures import SigningKey
@@ -33,7 +33,7 @@ BY = Caller(front_end=EVERYWHERE, client="tests", via="cli")
 @pytest.fixture
 async def served(database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[Server]:
     """Give a server whose staff are ada and bob, who deploy, and eve, who supports; each has a key."""
-    staff = Staff(database, Vault(tmp_path / "vault"))
+    staff = Staff(database, Vault(tmp_path / "vault", identity.NoKey))
     for name, role in (("ada", "deployer"), ("bob", "deployer"), ("eve", "support")):
         await staff.made(name, (identity.RoleAt(role=role, front_end="north"),), BY)
         await signing.add(staff, name, signing.new_key(tmp_path / name), BY)
@@ -104,7 +104,7 @@ async def test_another_person_approves_at_the_console_and_the_author_does_not(
     folder = write(tmp_path / "work", "first", settings=FOUR_EYES)
     done = await asyncio.to_thread(remote.deploy, folder, REQUEST, SigningKey(tmp_path / "ada"))
     console = f"http://127.0.0.1:{served.port}/console"
-    staff = Staff(database, Vault(tmp_path / "vault"))
+    staff = Staff(database, Vault(tmp_path / "vault", identity.NoKey))
 
     async def approved_by(name: str) -> httpx.Response:
         async with httpx.AsyncClient(follow_redirects=True, headers={"origin": console.removesuffix("/console")}) as it:

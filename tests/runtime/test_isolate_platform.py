@@ -122,7 +122,8 @@ async def test_plain_points_are_answered_by_a_service_in_any_language(tmp_path: 
 
 def test_a_service_answers_line_by_line_and_wrong_types_are_refused(tmp_path: Path, service_url: str):
     plan = platform_of(remote(tmp_path, service_url, deadline_ms=5_000)).release.line("remote").plan({})
-    dear, cheap = plan.answer(pricing.adjust_unit_price)([line("dear"), line("other")], GUEST)
+    answers: Any = plan.answer(pricing.adjust_unit_price)
+    dear, cheap = answers([line("dear"), line("other")], GUEST)
     assert dear.amount.minor == 1
     assert cheap == pricing.adjust_unit_price([line("other")], GUEST)[0]
     with pytest.raises(WrongAnswer, match=r"expected `str`, got `int` at \$\[1\]"):
