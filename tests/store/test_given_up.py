@@ -10,7 +10,6 @@ import pytest
 
 from isthmus.kernel import errors, ports
 from isthmus.store import Database
-from tests.begun import begun
 from tests.waiting import until
 
 CLAIM = ports.Claim(key="k-1", capability="shelf.take", ask_hash="h")
@@ -25,7 +24,7 @@ async def one(shelf: Database) -> AsyncIterator[Database]:
 
 
 async def begin_with_key(database: Database) -> None:
-    await begun(database, "north", CLAIM)
+    await database.write("north", CLAIM)
 
 
 async def begin_step(database: Database) -> None:
@@ -42,7 +41,7 @@ async def begin_step(database: Database) -> None:
 async def test_who_gives_up_while_waiting_for_a_key_hands_on_no_transaction(
     shelf: Database, one: Database, begin: Callable[[Database], Awaitable[None]], another: str
 ) -> None:
-    first = await begun(shelf, "north", CLAIM)
+    first = await shelf.write("north", CLAIM)
     waiting = asyncio.create_task(begin(one))  # type: ignore[arg-type]
     async with shelf.platform() as session:
 
@@ -62,7 +61,7 @@ async def test_who_gives_up_while_waiting_for_a_key_hands_on_no_transaction(
 async def test_a_connection_that_ends_while_a_transaction_begins_is_unavailable_and_another_takes_its_place(
     shelf: Database, one: Database, begin: Callable[[Database], Awaitable[None]]
 ) -> None:
-    first = await begun(shelf, "north", CLAIM)
+    first = await shelf.write("north", CLAIM)
     waiting = asyncio.create_task(begin(one))  # type: ignore[arg-type]
     async with shelf.platform() as session:
 
@@ -79,10 +78,10 @@ async def test_a_connection_that_ends_while_a_transaction_begins_is_unavailable_
 async def test_a_deadline_that_passes_at_the_first_statement_spoils_no_call_after_it(
     shelf: Database, one: Database
 ) -> None:
-    first = await begun(shelf, "north", CLAIM)
+    first = await shelf.write("north", CLAIM)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await begun(one, "north", CLAIM)
+            await one.write("north", CLAIM)
     reading = one.read("north")
     assert await reading.fetch_value("select stock from shelf.item") == 10
     assert not await reading.fetch_value("select pg_current_xact_id_if_assigned() is not null")
@@ -93,7 +92,7 @@ async def test_a_deadline_that_passes_at_the_first_statement_spoils_no_call_afte
 
 @pytest.mark.parametrize("times", [1, 2, 3])
 async def test_who_gives_up_more_than_once_gives_the_connection_back_all_the_same(one: Database, times: int) -> None:
-    writing = await begun(one, "north", None)
+    writing = await one.write("north", None)
 
     async def sleep() -> None:
         try:
@@ -113,7 +112,7 @@ async def test_who_gives_up_more_than_once_gives_the_connection_back_all_the_sam
 
 async def taken_from(database: Database, front_end: str) -> None:
     """Take one from the shelf in a transaction, and see that it is committed as that of this front end."""
-    writing = await begun(database, front_end, None)
+    writing = await database.write(front_end, None)
     before = await writing.fetch_value("select stock from shelf.item")
     assert await writing.execute("update shelf.item set stock = stock - 1") == "UPDATE 1"
     await writing.commit([], None)

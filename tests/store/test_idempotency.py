@@ -11,7 +11,6 @@ import pytest
 
 from isthmus.kernel import errors, ports
 from isthmus.store import Database, Outbox
-from tests.begun import begun
 
 TAKE = "update shelf.item set stock = stock - 1 where front_end = 'north' and sku = 'tea' returning stock"
 
@@ -36,7 +35,7 @@ def taken(stock: int, note: str = "trace") -> ports.EventRow:
 
 async def take(database: Database, key: str, ask_hash: str = "a1") -> bytes:
     try:
-        writing = await begun(database, "north", claim(key, ask_hash))
+        writing = await database.write("north", claim(key, ask_hash))
     except errors.AlreadyAnswered as already:
         return already.answer
     try:
@@ -59,50 +58,29 @@ async def test_another_ask_under_the_same_key_is_refused(shelf: Database) -> Non
     with pytest.raises(errors.KeyReused, match="another ask"):
         await take(shelf, "k1", ask_hash="b2")
     with pytest.raises(errors.KeyReused, match=r"shelf\.take"):
-        await begun(shelf, "north", claim("k1", capability="shelf.put"))
+        await shelf.write("north", claim("k1", capability="shelf.put"))
 
 
 async def test_another_front_end_has_keys_of_its_own(shelf: Database) -> None:
     await take(shelf, "k1")
-    writing = await begun(shelf, "south", claim("k1"))
+    writing = await shelf.write("south", claim("k1"))
     await writing.commit([], b"{}")
 
 
 async def test_a_call_that_failed_leaves_its_key_free(shelf: Database) -> None:
-    writing = await begun(shelf, "north", claim("k1"))
+    writing = await shelf.write("north", claim("k1"))
     await writing.execute("update shelf.item set stock = stock - 1")
     await writing.close()
     assert await take(shelf, "k1") == b'{"left":9}'
 
 
 async def test_the_second_of_two_waits_and_goes_on_where_the_first_gives_up(shelf: Database) -> None:
-    first = await begun(shelf, "north", claim("k1"))
+    first = await shelf.write("north", claim("k1"))
     second = asyncio.create_task(take(shelf, "k1"))
     done, _ = await asyncio.wait([second], timeout=0.2)
     assert not done
     await first.close()
     assert await second == b'{"left":9}'
-
-
-@pytest.mark.parametrize(
-    ("ended", "heard"),
-    [(errors.Refusal("too late", remedy="come earlier"), errors.AlreadyAnswered), (asyncio.CancelledError(), None)],
-    ids=["refused", "given up"],
-)
-async def test_who_is_refused_before_the_first_statement_hears_the_first_answer(
-    shelf: Database, ended: BaseException, heard: type[BaseException] | None
-) -> None:
-    async def call() -> None:
-        writing = await shelf.write("north", claim("k1"))
-        try:
-            raise ended
-        finally:
-            await writing.close()
-
-    await take(shelf, "k1")
-    with pytest.raises(heard or type(ended)):
-        await call()
-    assert await take(shelf, "k2") == b'{"left":8}'
 
 
 async def test_a_key_with_quotes_and_backslashes_is_a_key_like_any_other(shelf: Database) -> None:
@@ -111,7 +89,7 @@ async def test_a_key_with_quotes_and_backslashes_is_a_key_like_any_other(shelf: 
 
 
 async def test_a_claimed_key_wants_an_answer(shelf: Database) -> None:
-    writing = await begun(shelf, "north", claim("k1"))
+    writing = await shelf.write("north", claim("k1"))
     with pytest.raises(errors.Fault, match="give both or none"):
         await writing.commit([], None)
     await writing.close()
@@ -119,11 +97,11 @@ async def test_a_claimed_key_wants_an_answer(shelf: Database) -> None:
 
 async def test_a_refused_claim_gives_its_connection_back(database_url: str) -> None:
     async with await Database.open(database_url, connections_max=1, take_limit_s=1) as database:
-        writing = await begun(database, "north", claim("k1"))
+        writing = await database.write("north", claim("k1"))
         await writing.commit([], b"{}")
         for _ in range(3):
             with pytest.raises(errors.AlreadyAnswered):
-                await begun(database, "north", claim("k1"))
+                await database.write("north", claim("k1"))
 
 
 @pytest.mark.parametrize(
@@ -132,10 +110,10 @@ async def test_a_refused_claim_gives_its_connection_back(database_url: str) -> N
 )
 async def test_what_is_written_with_the_commit_comes_back_as_it_was(shelf: Database, text: str) -> None:
     key, answer = text[:200], text.encode() + bytes(range(256))
-    writing = await begun(shelf, "north", claim(key, ask_hash=text))
+    writing = await shelf.write("north", claim(key, ask_hash=text))
     await writing.commit([taken(9, note=text)], answer)
     with pytest.raises(errors.AlreadyAnswered) as already:
-        await begun(shelf, "north", claim(key, ask_hash=text))
+        await shelf.write("north", claim(key, ask_hash=text))
     assert already.value.answer == answer
     (event,) = await Outbox(shelf).read(0)
     assert (event.trace, msgspec.json.decode(event.data)) == (text, {"note": text})

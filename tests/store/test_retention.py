@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 from isthmus.kernel import ports
 from isthmus.store import Database, Outbox, prune_answers, prune_events
-from tests.begun import begun
 
 DAY = timedelta(days=1)
 
@@ -23,7 +22,7 @@ async def emit(database: Database, key: str) -> None:
         trace="trace",
         data=b"{}",
     )
-    writing = await begun(database, "north", ports.Claim(key=key, capability="shelf.take", ask_hash="a1"))
+    writing = await database.write("north", ports.Claim(key=key, capability="shelf.take", ask_hash="a1"))
     await writing.commit([event], b"{}")
 
 

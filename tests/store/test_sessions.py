@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from isthmus.kernel import errors, ports
 from isthmus.store import ConstraintBroken, Database, migrate
 from isthmus.store.versions import for_server
-from tests.begun import begun
 
 ALL = "select front_end, stock from shelf.item order by front_end"
 TAKE = "update shelf.item set stock = stock - 1"
@@ -31,7 +30,7 @@ async def test_a_statement_that_forgets_the_front_end_sees_its_own_rows_only(she
 
 
 async def test_a_write_that_forgets_the_front_end_changes_its_own_rows_only(shelf: Database) -> None:
-    writing = await begun(shelf, "north", None)
+    writing = await shelf.write("north", None)
     assert await writing.execute(TAKE) == "UPDATE 1"
     await writing.commit([], None)
     async with shelf.platform() as session:
@@ -39,7 +38,7 @@ async def test_a_write_that_forgets_the_front_end_changes_its_own_rows_only(shel
 
 
 async def test_a_row_of_another_front_end_cannot_be_written(shelf: Database) -> None:
-    writing = await begun(shelf, "north", None)
+    writing = await shelf.write("north", None)
     with pytest.raises(errors.Fault, match="row of another front end"):
         await writing.execute("insert into shelf.item (front_end, sku, stock) values ('south', 'salt', 1)")
     await writing.close()
@@ -53,7 +52,7 @@ async def test_a_table_that_no_migration_opened_says_which_line_is_missing(shelf
 
 
 async def test_a_shared_table_is_seen_and_written_by_all(shelf: Database) -> None:
-    writing = await begun(shelf, "north", None)
+    writing = await shelf.write("north", None)
     await writing.execute("insert into shelf.place (name) values ('cellar')")
     await writing.commit([], None)
     session = shelf.read("south")
@@ -84,7 +83,7 @@ async def test_a_pooled_connection_never_carries_a_front_end_over(
 async def _front_end_in(database: Database, front_end: str, way: str) -> str:
     """Use the one connection in some way, and return the front end that the server had it set to."""
     ask = "select current_setting('isthmus.front_end', true)"
-    session = database.read(front_end) if way == "read" else await begun(database, front_end, None)
+    session = database.read(front_end) if way == "read" else await database.write(front_end, None)
     try:
         seen = await session.fetch_value(ask)
         if way == "commit":
@@ -111,7 +110,7 @@ async def test_a_text_that_is_no_code_never_reaches_the_server(database: Databas
     with pytest.raises(errors.Fault, match="no code of a front end"):
         database.read(code)
     with pytest.raises(errors.Fault, match="no code of a front end"):
-        await begun(database, code, None)
+        await database.write(code, None)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +166,7 @@ async def test_a_read_again_on_the_same_connection_is_one_round_trip(
     await session.fetch(ALL)
     await session.close()
     assert sent == []
-    writing = await begun(shelf, "north", None)
+    writing = await shelf.write("north", None)
     await writing.fetch(ALL)
     await writing.commit([], None)
     assert [statement.partition(";")[0] for statement in sent] == ["begin read write", "commit"]
@@ -180,7 +179,7 @@ async def test_statements_of_two_tasks_on_one_session_wait_for_each_other(shelf:
 
 
 async def test_what_is_not_committed_is_undone(shelf: Database) -> None:
-    writing = await begun(shelf, "north", None)
+    writing = await shelf.write("north", None)
     await writing.execute(TAKE)
     await writing.close()
     session = shelf.read("north")
@@ -189,7 +188,7 @@ async def test_what_is_not_committed_is_undone(shelf: Database) -> None:
 
 
 async def test_a_savepoint_undoes_its_block_and_the_rest_goes_on(shelf: Database) -> None:
-    writing = await begun(shelf, "north", None)
+    writing = await shelf.write("north", None)
     await writing.execute(TAKE)
 
     async def take_too_much() -> None:
@@ -207,7 +206,7 @@ async def test_a_savepoint_undoes_its_block_and_the_rest_goes_on(shelf: Database
 
 
 async def test_a_broken_constraint_names_itself(shelf: Database) -> None:
-    writing = await begun(shelf, "north", None)
+    writing = await shelf.write("north", None)
     with pytest.raises(ConstraintBroken) as broken:
         await writing.execute("update shelf.item set stock = -1")
     assert broken.value.constraint == "stock_is_never_negative"
@@ -216,7 +215,7 @@ async def test_a_broken_constraint_names_itself(shelf: Database) -> None:
 
 
 async def test_a_call_that_swallows_a_failed_statement_cannot_commit(shelf: Database) -> None:
-    writing = await begun(shelf, "north", None)
+    writing = await shelf.write("north", None)
     await writing.execute(TAKE)
     with pytest.raises(errors.Fault):
         await writing.execute("select 1 / 0")
@@ -230,15 +229,15 @@ async def test_a_call_that_swallows_a_failed_statement_cannot_commit(shelf: Data
 
 async def test_a_call_waits_for_a_connection_only_so_long(database_url: str) -> None:
     async with await Database.open(database_url, connections_max=1, take_limit_s=0.1) as database:
-        holding = await begun(database, "north", None)
+        holding = await database.write("north", None)
         with pytest.raises(errors.Unavailable, match=r"all 1 connections .* busy for 0\.1 s"):
-            await begun(database, "south", None)
+            await database.write("south", None)
         await holding.close()
-        await (await begun(database, "south", None)).close()
+        await (await database.write("south", None)).close()
 
 
 async def test_a_killed_connection_undoes_its_transaction_and_the_next_call_works(shelf: Database) -> None:
-    writing = await begun(shelf, "north", None)
+    writing = await shelf.write("north", None)
     await writing.execute(TAKE)
     pid = await writing.fetch_value("select pg_backend_pid()")
     async with shelf.platform() as session:
@@ -254,7 +253,7 @@ async def test_a_killed_connection_undoes_its_transaction_and_the_next_call_work
 async def test_a_deadlock_may_be_sent_again(shelf: Database) -> None:
     async with shelf.platform() as session:
         await session.execute("insert into shelf.item (front_end, sku, stock) values ('north', 'salt', 10)")
-    one, two = await begun(shelf, "north", None), await shelf.write("north", None)
+    one, two = await shelf.write("north", None), await shelf.write("north", None)
     take = "update shelf.item set stock = stock - 1 where sku = $1"
     await one.execute(take, "tea")
     await two.execute(take, "salt")
@@ -266,7 +265,7 @@ async def test_a_deadlock_may_be_sent_again(shelf: Database) -> None:
 
 
 async def test_json_goes_in_and_out_as_bytes(shelf: Database) -> None:
-    writing = await begun(shelf, "north", None)
+    writing = await shelf.write("north", None)
     await writing.execute("update shelf.item set facts = $1", b'{"roast": "dark"}')
     assert await writing.fetch_value("select facts from shelf.item") == b'{"roast": "dark"}'
     assert await writing.fetch_value("select $1::json[]", [b"1", b"[]"]) == [b"1", b"[]"]
@@ -318,7 +317,7 @@ async def test_a_killed_process_undoes_its_transaction_and_holds_nothing(shelf: 
     assert await buyer.stdout.readline() == b"taken\n"
     buyer.kill()
     await buyer.wait()
-    writing = await begun(shelf, "north", None)
+    writing = await shelf.write("north", None)
     async with asyncio.timeout(5):
         assert await writing.fetch_value("update shelf.item set stock = stock - 1 returning stock") == 9
     await writing.commit([], None)
@@ -361,7 +360,7 @@ async def test_an_owner_who_is_no_superuser_serves_under_the_same_wall(server_ur
             await admin.execute(_grant(admin, owner, role))
         await migrate(url)
         async with await Database.open(url) as database:
-            writing = await begun(database, "north", ports.Claim(key="k", capability="a.b", ask_hash="a1"))
+            writing = await database.write("north", ports.Claim(key="k", capability="a.b", ask_hash="a1"))
             await writing.commit([], b"{}")
             counts = "select count(*) from isthmus.idempotency"
             south = database.read("south")

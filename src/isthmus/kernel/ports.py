@@ -128,10 +128,10 @@ class Store(Protocol):
         ...
 
     async def write(self, front_end: str, claim: Claim | None, parts: str = "") -> Writing:
-        """Return a transaction, confined to parts of the front end, that claims the key.
+        """Begin a transaction, confined to parts of the front end, and claim the key.
 
-        It, its first statement or its end raises AlreadyAnswered where the key has been answered for the same ask, and
-        KeyReused where it belongs to another one. Of two at once, the second waits until the first has ended.
+        Raises AlreadyAnswered where the key has been answered for the same ask, and KeyReused where it
+        belongs to another one. Of two at once, the second waits until the first has ended.
         """
         ...
 

@@ -21,9 +21,16 @@ from isthmus.kernel import errors, ports
 from .connecting import Pool
 from .connections import Connections
 from .sagas import FIND_SAGA, PREPARE_SAGAS, Step, standing
-from .session import Reading, Statements, TenantConnection, Transaction
+from .session import (
+    PREPARE_COMMIT,
+    Reading,
+    Statements,
+    TenantConnection,
+    Transaction,
+    Write,
+    digest_of,
+)
 from .tenant import checked_code, checked_parts
-from .writing import PREPARE_COMMIT, Write, digest_of
 
 CONNECTIONS_MAX: Final = 16  # two per core serve most; more connections only wait for each other
 PLATFORM_CONNECTIONS_MAX: Final = 4
@@ -117,12 +124,14 @@ class Database:
         return Reading(self._calls.take, self._calls.give, checked_code(front_end), parts and checked_parts(parts))
 
     async def write(self, front_end: str, claim: ports.Claim | None, parts: str = "") -> Write:
-        """Return a transaction; it takes a connection, begins and claims the key with its first statement.
+        """Begin a transaction and claim the key, in one round trip; parts: of the front end, that it is confined to.
 
-        parts: of the front end, that it is confined to.
+        Raises AlreadyAnswered, KeyReused; and Unavailable where no connection is free in time.
         """
         calls, code = self._calls, checked_code(front_end)
-        return Write(calls.take, calls.give, code, claim, self._announce_events, parts and checked_parts(parts))
+        writing = Write(calls.take, calls.give, code, claim, self._announce_events, parts and checked_parts(parts))
+        await writing.begin()
+        return writing
 
     def step(self, front_end: str, saga: ports.Saga, version: int) -> Step:
         """Return the transaction of a saga's next step; it begins, and takes a connection, with its first statement."""

@@ -11,14 +11,18 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+import asyncpg
+
 from isthmus.kernel import ports
 
-from .session import Connection, Give, Take, Transaction
-from .writing import Write, answered, events_text, lock_number
+from .errors import said, translated
+from .session import BROKEN, Connection, Give, Take, Write, answered, events_text, lock_number
+from .tenant import set_tenant
 from .written_out import execute, hexed
 
 TRIES_MAX: Final = 10  # of going on with one saga: then it is for a person, and the doctor says so
 AGAIN_AFTER_S: Final = 90  # longer than any flow's deadline: until then it is in the hands of who took it
+_MOVED: Final = "IS001"
 
 PREPARE_SAGAS: Final = """
     prepare hold_saga (uuid, integer) as select isthmus.hold_saga($1, $2);
@@ -88,17 +92,29 @@ class Step(Write):
         await self.end("; ".join(filter(None, (events_text(events), last))))
         await self._done(events)
 
-    async def close(self) -> None:
-        await Transaction.close(self)  # a step that was never begun has claimed nothing
-
     def _hold(self) -> str:
         hold = execute("hold_saga", self._digest, self._version)
         if self._version:
             return hold
         return f"select pg_advisory_xact_lock({lock_number(self._digest)}); {hold}"
 
-    async def _found(self, connection: Connection) -> BaseException:
-        return standing(await connection.fetchrow(FIND_SAGA, self._digest, self._front_end), self._saga.claim)
+    async def _make_ready(self, connection: Connection) -> None:
+        self._open(f"{self._begin_text()}; {self._hold()}")
+
+    async def _meaning(self, error: Exception) -> BaseException:
+        """Return Superseded where the saga is not where this step thought, with where it is."""
+        connection = self._connection
+        has_moved = isinstance(error, asyncpg.PostgresError) and said(error, "sqlstate") == _MOVED
+        if connection is None or not has_moved:
+            return await super()._meaning(error)
+        try:
+            # The rollback takes the setting back.
+            await connection.execute(f"rollback; {set_tenant(self._front_end, self._tenant)}")
+            self._tenant.code = self._front_end
+            row = await connection.fetchrow(FIND_SAGA, self._digest, self._front_end)
+        except BROKEN as lost:
+            return translated(lost)
+        return standing(row, self._saga.claim)
 
 
 async def take_left(
