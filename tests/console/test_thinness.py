@@ -34,7 +34,6 @@ async def test_whoever_pays_sees_the_index_its_terms_and_what_to_do_next(page: P
     await page.goto(f"{served.address}/thinness")
     await expect(page.get_by_text("It was not measured yet.")).to_be_visible()
     await measured(served)
-    await measured(served)
     async with await Database.open(served.url) as database:
         await course.keep(database, [sample(1, 10), sample(30, 1_240)])
     await page.reload()

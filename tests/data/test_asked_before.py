@@ -15,7 +15,7 @@ from typing import Annotated, Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus import markings as m
@@ -258,10 +258,14 @@ def shown_of(answer: Answer, one: Question, rows: Sequence[Row]) -> Iterator[tup
                 yield weight(metric, rows[0])[0], vector
 
 
-@given(seed=st.integers(0, 1_000_000))
-@example(seed=0)  # what the tables of each question alone do not see
-@example(seed=11)
-@settings(max_examples=1, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize(
+    "seed",
+    [
+        0,  # what the tables of each question alone do not see
+        pytest.param(11, marks=pytest.mark.slow),
+        *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 11)),
+    ],
+)
 def test_no_questions_in_a_row_show_few_people(seed: int) -> None:
     randomness = random.Random(seed)
     rows = some_rows(randomness)

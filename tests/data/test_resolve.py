@@ -27,7 +27,7 @@ def people(*known: tuple[str, dict[str, str]]) -> list[Record]:
     return [Record(record=name, front_end=name.partition(":")[0], **fields) for name, fields in known]
 
 
-@pytest.mark.parametrize(("number", "least"), [(3, 0.995), (4, 0.999)])
+@pytest.mark.parametrize(("number", "least"), [pytest.param(3, 0.995, marks=pytest.mark.slow), (4, 0.999)])
 def test_the_shipped_configuration_finds_who_is_who_in_febrl(number: int, least: float) -> None:
     records, truth = febrl(number)
     persons = resolve(records, {}, [], NOW).persons

@@ -24,6 +24,7 @@ from pyotp.totp import TOTP
 
 from isthmus.gateway.auth import create_client
 from isthmus.store import Database
+from tests import forked
 from tests.console.signing import sign_in, sign_in_link
 from tests.waiting import until
 
@@ -262,13 +263,10 @@ async def test_an_address_of_a_database_that_does_not_do_is_said_without_its_pas
 ) -> None:
     url = f"postgresql://isthmus:{DATABASE_PASSWORD}@127.0.0.1:{port}/shop"
     for command in (("doctor",), ("migrate", "--plan"), ("serve", "--port", "0"), ("security", "verify")):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "isthmus.cli", *command,
-            cwd=tmp_path, env={**os.environ, "ISTHMUS_DATABASE_URL": url},
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        said = (await process.communicate())[0].decode()
-        assert process.returncode != 0
+        known = {**os.environ, "ISTHMUS_DATABASE_URL": url}
+        ran = await asyncio.to_thread(forked.run, command, tmp_path, known)
+        said = ran.stdout + ran.stderr
+        assert ran.returncode != 0
         assert "database" in said.lower(), said
         assert DATABASE_PASSWORD not in said
 
