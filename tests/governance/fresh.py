@@ -7,6 +7,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+RULES = '''
+"""What a note says."""
+
+from __future__ import annotations
+
+from . import api
+
+
+def worded(ask: api.PutNote) -> str:
+    """Return the words of a note as they are kept."""
+    text = ask.text.strip()
+    if ask.subject.startswith("wine"):  # whoever buys wine is old enough
+        text += " (18+)"
+    if len(text) > 10:
+        text = text.capitalize()
+    return text
+'''
+
 
 class Fresh:
     """A company that has just been made, with a pack and three front ends."""

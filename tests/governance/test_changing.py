@@ -9,23 +9,8 @@ from pathlib import Path
 
 import pytest
 
-RULES = '''
-"""What a note says."""
+from .fresh import RULES
 
-from __future__ import annotations
-
-from . import api
-
-
-def worded(ask: api.PutNote) -> str:
-    """Return the words of a note as they are kept."""
-    text = ask.text.strip()
-    if ask.subject.startswith("wine"):  # whoever buys wine is old enough
-        text += " (18+)"
-    if len(text) > 10:
-        text = text.capitalize()
-    return text
-'''
 SEAM = '''
 
 @answers("till.shorten-text", at="till.worded")

@@ -9,25 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from .fresh import Fresh
+from .fresh import RULES, Fresh
 
-RULES = '''
-"""What a note says."""
-
-from __future__ import annotations
-
-from . import api
-
-
-def worded(ask: api.PutNote) -> str:
-    """Return the words of a note as they are kept."""
-    text = ask.text.strip()
-    if ask.subject.startswith("wine"):  # whoever buys wine is old enough
-        text += " (18+)"
-    if len(text) > 10:
-        text = text.capitalize()
-    return text
-'''
 POINTS = '''
 
 @extension_point("till.close-word", combine=combine.first_answer)

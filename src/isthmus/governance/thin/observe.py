@@ -30,6 +30,7 @@ from isthmus.runtime.replay.recorded import RecordedCall
 from isthmus.store import Database
 
 from .probes import Probes, Site, observing
+from .written import compared
 
 CALLS = 1_000  # of each front end: a decision that one in a hundred calls takes is seen with certainty
 
@@ -193,15 +194,6 @@ def _named(files: Files, codes: Iterable[str]) -> Iterator[Named]:
     wanted = set(codes)
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
-            compared: list[ast.expr | None] = []
-            if isinstance(node, ast.Compare):
-                compared = [node.left, *node.comparators]
-            elif isinstance(node, ast.Dict):
-                compared = list(node.keys)
-            elif isinstance(node, ast.MatchValue):
-                compared = [node.value]
-            for one in compared:
-                parts = one.elts if isinstance(one, ast.Tuple | ast.Set | ast.List) else [one]
-                for part in parts:
-                    if isinstance(part, ast.Constant) and part.value in wanted:
-                        yield Named(file, part.lineno, str(part.value), ast.unparse(node)[:80])
+            for part in compared(node):
+                if part.value in wanted:
+                    yield Named(file, part.line, part.value, ast.unparse(node)[:80])

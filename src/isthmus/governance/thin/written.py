@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from isthmus.kernel import Value
 
@@ -23,6 +24,13 @@ class Written(Value):
     settings: tuple[tuple[str, str], ...] = ()
 
 
+class Text(NamedTuple):
+    """A text in code, and its line."""
+
+    line: int
+    value: str
+
+
 def written(source: bytes) -> Written:
     """Read a file; one that does not parse any more says nothing."""
     try:
@@ -36,7 +44,7 @@ def written(source: bytes) -> Written:
         decisions=sum(isinstance(one, DECISIONS) for one in nodes),
         asked=tuple(name for name, call in decorated if _last(call.func) == "extension_point"),
         answered=tuple(_last(call.args[0]) for _, call in decorated if _last(call.func) == "answers" and call.args),
-        compared=tuple(sorted({text for one in nodes for text in _compared(one)})),
+        compared=tuple(sorted({part.value for one in nodes for part in compared(one)})),
         settings=tuple(pair for one in nodes if isinstance(one, ast.Call) for pair in _settings(one)),
     )
 
@@ -48,7 +56,8 @@ def _last(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-def _compared(node: ast.AST) -> Iterator[str]:
+def compared(node: ast.AST) -> Iterator[Text]:
+    """Return the texts with which a node compares something, or by which it looks something up."""
     held: list[ast.expr | None] = []
     if isinstance(node, ast.Compare):
         held = [node.left, *node.comparators]
@@ -59,7 +68,7 @@ def _compared(node: ast.AST) -> Iterator[str]:
     for one in held:
         for part in one.elts if isinstance(one, ast.Tuple | ast.Set | ast.List) else [one]:
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                yield part.value
+                yield Text(part.lineno, part.value)
 
 
 def _settings(call: ast.Call) -> Iterator[tuple[str, str]]:

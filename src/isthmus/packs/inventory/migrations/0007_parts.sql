@@ -2,6 +2,7 @@
 --
 -- What follows a command, such as shipping one seller's part of a reservation, sees and locks all that is reserved, as it
 -- must to say what is left of it; rows of others it cannot write.
+-- was: 87a7c21cb43963381d43cf1441990213fb7112dba4b0f9f2a9822fe7caf153a5
 -- contract: each policy that is dropped was made by the wall a line above, and another stands in its place
 do $$
 declare
