@@ -60,12 +60,14 @@ def _add_making(app: typer.Typer) -> None:
             from isthmus.gateway import auth
             from isthmus.gateway.wire.rate import Limit
             from isthmus.kernel import errors
-            from isthmus.manifest.parts import kinds_of
+            from isthmus.manifest.parts import PART, kinds_of
 
-            kinds = {kind for some in kinds_of(running.packs).values() for kind in some}
-            if part is not None and part.partition("/")[0] not in kinds:
-                fact = f"{part!r} is no part of a front end"
-                raise errors.BadAsk(fact, remedy=f"kinds of parts are {', '.join(sorted(kinds))}", path="--part")
+            kinds = sorted({kind for some in kinds_of(running.packs).values() for kind in some})
+            match = PART.fullmatch(part or "")
+            if part is not None and (match is None or match[1] not in kinds):
+                fact = f"{part[:140]!r} is no part of a front end"
+                remedy = f"write a kind and a name, such as seller/17; kinds are {', '.join(kinds)}"
+                raise errors.BadAsk(fact, remedy=remedy, path="--part")
             scopes, limit = tuple(scope) if scope else None, Limit(per_second=per_second, at_once=at_once)
             return await auth.create_client(
                 running.database, front_end, name, scopes, lasts=_lasts(days), limit=limit, role=role, part=part
