@@ -79,14 +79,15 @@ class Daily:
 class After:
     """So long after each event, once over all servers; `calls` asks with the event and sees whether it still matters.
 
-    A day has 24 hours. The event is of the pack itself, of one that a flow uses, or any that happens at a front end.
-    `only` says of an event, and the settings of its front end, whether anything follows: what does not costs nothing.
+    A day has 24 hours. The event is of the pack, of one that a flow uses, or any that happens at a front end. `only`
+    says of an event, and its front end's settings, whether anything follows; of versions from `below` on nothing does.
     """
 
     event: type[Value]
     days: float
     missed: Missed = "run"
     only: Callable[[Any, Mapping[str, str]], bool] | None = None
+    below: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,8 +214,7 @@ class Page:
     at: `module:function`, an async function from `isthmus.pages.Asked` and a `Client` to what the template reads, or to
     where the browser goes next. template: a file of that module's package, `name.html`, or `package:name.html`. needs:
     the page is there where this capability is. is_form: it takes what a form sends; two pages may have one path, one
-    to be read, one a form. action: whom it is for, where its capabilities do not say that. is_open: it is
-    there for who is not signed in.
+    to be read, one a form. action: whom it is for, where its capabilities do not say that. is_open: nobody signs in.
     """
 
     path: str
