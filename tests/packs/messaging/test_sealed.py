@@ -32,7 +32,7 @@ class Sealing:
             said = str([dict(row) for row in await session.fetch(f"select * from {TABLE}")])
         return [word for word in ("Adelaide", "Canary") if word in said]
 
-    async def told(self, member_id: Any) -> list[tuple[str, str]]:
+    async def texts(self, member_id: Any) -> list[tuple[str, str]]:
         return [(one.title, one.body) for one in (await self.desk.inbox(member_id)).items]
 
 
@@ -50,7 +50,7 @@ async def test_what_is_sealed_is_in_the_inbox_and_on_the_device_and_nowhere_in_t
     browser = await sealing.desk.subscribe(ada, "laptop")
     made = await sealing.desk.notify(ada, "parcel/1", **SAID)
     assert await sealing.desk.notify(ada, "parcel/1", **SAID) == made, "told once"
-    assert (await sealing.told(ada), await sealing.in_the_clear()) == ([(SAID["title"], SAID["body"])], [])
+    assert (await sealing.texts(ada), await sealing.in_the_clear()) == ([(SAID["title"], SAID["body"])], [])
     await sealing.desk.deliver()
     (pushed,) = browser.read()
     assert (pushed["title"], pushed["body"]) == (SAID["title"], SAID["body"])
@@ -66,4 +66,4 @@ async def test_what_was_there_is_sealed_by_the_command(sealing: Sealing) -> None
     (done,) = await encrypt(sealing.desk.database, sealing.keys, (PACK,))
     assert (done.table, done.sealed, done.left) == (TABLE, 2, 0)
     assert await sealing.in_the_clear() == []
-    assert await sealing.told(ada) == [(SAID["title"], SAID["body"])]
+    assert await sealing.texts(ada) == [(SAID["title"], SAID["body"])]
