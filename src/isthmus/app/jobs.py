@@ -20,7 +20,6 @@ from isthmus.runtime.events.subscriptions import called
 from isthmus.runtime.schedule import Periodic
 from isthmus.store import Database, know_streams, prune_answers, prune_events
 
-from . import exits
 from .platform import HOUSEKEEPING, Running
 
 if TYPE_CHECKING:
@@ -118,6 +117,8 @@ async def _noted(database: Database, code: str, job: Job, run: Awaitable[object]
 def _exit_jobs(running: Running) -> list[Periodic]:
     if not running.config.exit_days:
         return []
+    from . import exits  # here: few servers exercise any
+
     return [Periodic(name="exits", every_s=exits.EVERY_S, run=partial(exits.try_next_exit, running))]
 
 
@@ -127,5 +128,10 @@ def _lake_jobs(lake_sync: LakeSync | None) -> list[Periodic]:
     return [
         Periodic(name="land", every_s=LAND_EVERY_S, run=lake_sync.keep_up),
         Periodic(name="questions", every_s=LAND_EVERY_S, run=lake_sync.ask_due),
-        Periodic(name="segments", every_s=SEGMENTS_EVERY_S, run=lake_sync.refresh_segments),
+        Periodic(
+            name="segments",
+            every_s=SEGMENTS_EVERY_S,
+            run=lake_sync.refresh_segments,
+            after_s=LAND_EVERY_S,  # what DuckDB takes to load is not taken from the first calls
+        ),
     ]
