@@ -30,6 +30,7 @@ CONTRACTS_EVERY_S: Final = 600  # so that what was served last is known, also wh
 PROCESS_TIME_EVERY_S: Final = 60  # how fine the busiest minutes are seen
 TIMERS_EVERY_S: Final = 5  # how late a job at its time starts at most
 PRUNE_EVERY_S: Final = 3_600
+JOBS_AFTER_S: Final = 1  # a server that has just started answers first
 LAND_EVERY_S: Final = 60  # how far the lake is behind the business at most, when nothing is wrong
 SEGMENTS_EVERY_S: Final = 900  # segments are for the next visit, not for the next click
 
@@ -98,7 +99,7 @@ def periodic(platform: Platform, database: Database, job: Job) -> Periodic:
         if failed:
             raise ExceptionGroup(f"{job.name} failed at {len(failed)} front ends", failed)
 
-    return Periodic(name=job.name, every_s=job.when.seconds, run=run)
+    return Periodic(name=job.name, every_s=job.when.seconds, run=run, after_s=JOBS_AFTER_S)
 
 
 async def _noted(database: Database, code: str, job: Job, run: Awaitable[object]) -> None:
