@@ -26,6 +26,8 @@ CLASSES_REMEMBERED: Final = 4096  # more contracts than any installation has
 COARSE: Final = frozenset({"country", "region"})  # of an address: rules and taxes go by them, and they name nobody
 MASKS: Final = {"email": "masked@example.invalid", "phone": "+10000000000", "birth-date": "1900-01-01"}
 MASK: Final = "***"
+NOBODY: Final = UUID(int=0)  # where an id is asked for, and none is no answer
+LONG_MASK: Final = "masked-masked"  # where a contract asks for some letters, as names of devices have
 ERASED: Final = "erased:"
 _DIGITS: Final = 16
 
@@ -210,7 +212,7 @@ def _fitting(value: Any, masks: tuple[Any, ...], hint: Any) -> Any:
     """Hide a value behind the first mask that its own contract takes; nothing stays nothing."""
     if not value:
         return value
-    for mask in (*masks, "x", "0"):
+    for mask in (*masks, "x", "0", LONG_MASK):
         try:
             return msgspec.convert(mask, hint)
         except msgspec.ValidationError:
@@ -220,7 +222,7 @@ def _fitting(value: Any, masks: tuple[Any, ...], hint: Any) -> Any:
 
 def _hidden_field(cls: type, name: str, value: Any, kind: str) -> Any:
     now = _hidden_part(name, value, kind)
-    return _fitting(value, (now,), hints_of(cls)[name]) if isinstance(value, str) else now
+    return _fitting(value, (now, NOBODY), hints_of(cls)[name]) if isinstance(value, (str, UUID)) else now
 
 
 def _hidden_part(name: str, value: Any, kind: str) -> Any:

@@ -17,7 +17,7 @@ from isthmus.values import Money
 from .conftest import Shop
 from .test_bookkeeping import Books, books_of, eur, three_percent
 from .test_disputes import capture_of, said
-from .test_matching import differ, hear, take_in
+from .test_matching import differ, take_in
 
 HEAD = "reference,kind,date,currency,amount,fee"
 TODAY = datetime.now(UTC).date()
@@ -31,7 +31,6 @@ async def year_of(books: Books) -> list[str]:
             await books.by_hand(placed.payment_id, 150 + number, "goodwill")
         if number == 4:
             await said(books, await capture_of(books, placed.payment_id), 700, fee=1_500)
-    await hear(books)
     lines = books.shop.provider.file(fee_ppm=29_000).splitlines()[1:]
     return [*lines, f"chargeback/cb-1,chargeback,{TODAY},EUR,-7.00,15.00"]
 
@@ -141,13 +140,11 @@ def a_cent(method: str, provider: str, amount: Money) -> Money:
 async def test_a_fee_that_was_expected_is_not_booked_again_and_another_one_is_a_difference(shop: Shop) -> None:
     books = books_of(shop, three_percent)
     await books.bought(("tea", 1))
-    await hear(books)
     await take_in(books, shop.provider.file(fee_ppm=30_000))
     assert await differ(books) == []
     assert await books.stands("expenses:payment-fees", "assets:clearing") == [30, 970]
     other = books_of(shop, a_cent)
     await other.bought(("tea", 1))
-    await hear(other)
     moved = shop.provider.file(fee_ppm=30_000).splitlines()
     await take_in(other, "\n".join((moved[0], moved[-1])))
     (one,) = await differ(other)

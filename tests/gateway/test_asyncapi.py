@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import httpx
@@ -13,8 +15,10 @@ import pytest
 
 from isthmus.gateway.documents import asyncapi
 from isthmus.kernel import FrontEnd, Value, encode, event
+from isthmus.kernel.host import Deprecated, event_kind
 from tests import shipped
 
+from .test_events import Said
 from .test_events import reader as reader
 
 Reader = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -45,6 +49,20 @@ async def test_an_event_of_the_feed_is_what_the_document_says(reader: Reader) ->
     jsonschema.validate(sent, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**sent, "data": {}}, schema)
+
+
+async def test_an_event_that_ends_says_until_when_it_is_sent(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    leaving = Deprecated(since=date(2026, 1, 1), sunset=date(2026, 7, 1), instead="desk.told")
+    monkeypatch.setattr(Said, "__isthmus_event__", replace(event_kind(Said), deprecated=leaving))
+    north = await reader("north")
+    await north.post("/v1/desk.say", json={"name": "tea"})
+    (sent,) = (await north.get("/v1/events")).json()["events"]
+    assert sent["sunset"] == "2026-07-01"
+    document = (await north.get("/v1/asyncapi.json")).json()
+    message = document["components"]["messages"]["desk.said"]
+    assert (message["x-sunset"], message["x-instead"]) == ("2026-07-01", "desk.told")
+    jsonschema.validate(sent, {**message["payload"], "components": document["components"]})
+    assert message["payload"]["properties"]["sunset"]["const"] == "2026-07-01"
 
 
 def test_a_front_ends_own_events_are_in_its_document_and_in_no_other() -> None:

@@ -31,6 +31,7 @@ from isthmus.kernel import (
     decode,
     encode,
     errors,
+    event,
     extension_point,
     implements,
 )
@@ -67,6 +68,7 @@ def release(
     deprecated: Deprecated | None = None,
     front_ends: tuple[FrontEnd, ...] = (),
     is_offered: bool = True,
+    sends: type[Value] | None = None,
 ) -> Any:
     """Return a release with one capability and one extension point, of these shapes."""
     api = types.ModuleType("shop")
@@ -88,6 +90,8 @@ def release(
     if is_offered:
         api.find = declared  # type: ignore[attr-defined]
     api.judge = extension_point("shop.judge", combine=combine.first_answer)(question or plain)  # type: ignore[attr-defined]
+    if sends is not None:
+        api.sold = sends  # type: ignore[attr-defined]
     service = types.ModuleType("service")
     service.found = implements(declared)(found)  # type: ignore[attr-defined]
     pack = Pack(name="shop", owner="shop", api=api, service=(service,) if is_offered else ())
@@ -248,6 +252,25 @@ def test_a_break_names_the_front_ends_that_it_breaks() -> None:
 def test_a_new_first_number_declares_a_break_and_without_it_the_break_is_undeclared() -> None:
     assert len(undeclared(changes(release(), release(ask=Needs)))) == 1
     assert undeclared(changes(release(), release(ask=Needs, version="2.0"))) == []
+
+
+def test_an_event_may_go_once_its_end_was_announced_and_nobody_takes_it_or_the_day_has_passed() -> None:
+    def sold(leaving: Deprecated | None) -> type[Value]:
+        kind = type("Sold", (Value,), {"__annotations__": {"sku": str}, "__module__": __name__})
+        return event("shop.sold", version="1.0", subject="sku", deprecated=leaving)(kind)
+
+    leaving = Deprecated(since=date(2026, 1, 1), sunset=date(2026, 7, 1), instead="")
+    silent, announced = release(), sold(leaving)
+    (plain,) = undeclared(changes(release(sends=sold(None)), silent))
+    assert (plain.rule, plain.remedy.partition(",")[0]) == ("event-removed", "deprecate it first (deprecated=...)")
+    assert undeclared(changes(release(sends=announced), silent)) == []
+    assert changes(release(sends=announced), release(sends=announced)) == []
+
+    before = contracts_of(release(sends=announced))
+    assert read(written(before)) == before
+    for today, broken in ((date(2026, 7, 1), [("north",)]), (date(2026, 7, 2), [])):
+        found = compare(before, contracts_of(silent), lambda kind, name: ("north",) if kind == "event" else (), today)
+        assert [one.breaks for one in undeclared(found)] == broken
 
 
 def test_what_is_deprecated_may_go_when_nobody_uses_it_any_more() -> None:

@@ -24,12 +24,29 @@ from isthmus.app.config import WrongConfig, load_config
 from isthmus.app.packs import plugging
 from isthmus.app.platform import Running
 from isthmus.governance.exits import exercise, runs, tables
+from isthmus.governance.exits.calls import answered, asked_of
 from isthmus.governance.exits.held import Hold, flows_of, holds, joins
 from isthmus.governance.exits.package import CannotEject, write
 from isthmus.governance.exits.reach import copied, reached, renamed
 from isthmus.governance.exits.remote import in_place
 from isthmus.governance.exits.served import application
-from isthmus.kernel import PASS, Caller, FrontEnd, Pack, Pass, Platform, Registry, Verdict, answers, errors, veto
+from isthmus.kernel import (
+    PASS,
+    Caller,
+    Context,
+    Effect,
+    FrontEnd,
+    Pack,
+    Pass,
+    Platform,
+    Registry,
+    Verdict,
+    answers,
+    errors,
+    flow,
+    implements,
+    veto,
+)
 from isthmus.kernel.host import Release
 from isthmus.packs.pricing import api
 from isthmus.packs.pricing.pack import PACK
@@ -62,6 +79,24 @@ FRONT_ENDS = (
     FrontEnd(code="north", name="North", owner="n", uses=("pricing.*",)),
     FrontEnd(code="south", name="South", owner="s", uses=("pricing.*",), answers=(gold_price, nothing_free)),
 )
+
+
+@flow("north.open-shop", version="1.0", effect=Effect.WRITE, uses=[api.put_prices, api.quote])
+def open_shop(ask: api.PutPrices) -> api.Quote:
+    """Put prices on the shelf, and say what the first of them costs."""
+    ...
+
+
+@implements(open_shop)
+async def do_open_shop(ask: api.PutPrices, ctx: Context) -> api.Quote:
+    await ctx.call(api.put_prices, ask)
+    return await ctx.call(api.quote, quote(ask.prices[0].sku))
+
+
+WITH_A_FLOW = FrontEnd(
+    code="north", name="North", owner="n", uses=("pricing.*",), capabilities=(open_shop,),
+    implementations=(do_open_shop,),
+)  # fmt: skip
 
 
 def release(*packs: Pack) -> Release:
@@ -263,6 +298,7 @@ def test_what_holds_a_pack_is_named_with_its_place() -> None:
             why="chargeback.note is part of the transaction of disputes.receive-chargeback",
             next="make disputes.receive-chargeback go in steps (`Effect.SAGA`); or leave out disputes where nobody "
             "needs it",
+            in_place=True,
         )
     ]
     assert joins(SHIPPED["settlement"], flows) == [], "what is noted there again adds nothing, so it may stay"
@@ -306,6 +342,47 @@ async def test_the_last_exit_counts_and_says_since_when_exits_end_so(database: D
     )  # fmt: skip
     assert (till.at, till.calls, till.since) == (MONDAY + 3 * WEEK, 6, MONDAY + 2 * WEEK)
     assert till.sentence == "exit: red since 2026-06-15, three calls differ"
+    alone = await runs.keep(database, "shelf", MONDAY + WEEK, "alone", 9, "shelf.fill is part of x.y")
+    assert alone.sentence == (
+        "exit: green alone since 2026-06-08, 9 recorded calls answered as before; not to be put in place: "
+        "shelf.fill is part of x.y"
+    )
+
+
+async def sold_by_a_flow(database: Database) -> exercise.Ground:
+    """Give the ground of a platform whose pricing was written to by a front end's flow, in its transaction, alone."""
+    found = Registry().add(PACK, WITH_A_FLOW, FRONT_ENDS[1]).freeze()
+    recorder = Recorder(database, found.points, Recording(share=1.0))
+    platform = Platform(found, database, clock=lambda: MONDAY, recorder=recorder)
+    for sku in ("tea", "milk"):
+        await platform.call(open_shop, priced(sku, 500), NORTH)
+    await recorder.flush()
+    return exercise.Ground(platform=platform, database=database, root=Path(), version="1", today=TODAY)
+
+
+async def test_what_flows_asked_a_pack_goes_along_as_calls_of_its_own(database: Database) -> None:
+    ground = await sold_by_a_flow(database)
+    asked = [one async for one in asked_of(database, ground.platform, PACK, 200)]
+    assert sorted(one.capability for one in asked) == ["pricing.put-prices"] * 2 + ["pricing.quote"] * 2
+    found = [await answered(database, ground.platform, PACK, one) for one in asked]
+    said = [one.answer for one in found if one and one.capability == "pricing.put-prices"]
+    assert [bytes(one) for one in said] == [b'{"changed":0,"unchanged":1}'] * 2, "its own call, on the rows of now"
+    assert len([one async for one in asked_of(database, ground.platform, PACK, 1)]) == 1
+
+
+@pytest.mark.slow
+async def test_a_pack_that_flows_write_to_in_their_transactions_stands_alone_and_not_in_its_place(
+    database: Database, tmp_path: Path
+) -> None:
+    ground = await sold_by_a_flow(database)
+    ended = await exercise.exercise(ground, PACK)
+    assert (ended.ended, ended.calls, ended.package_calls, ended.reason) == (
+        "alone", 4, 4, "pricing.put-prices is part of the transaction of north.open-shop"
+    )  # fmt: skip
+    await exercise.eject(ground, PACK, tmp_path / "it")
+    readme = (tmp_path / "it/README.md").read_text()
+    assert "cannot have it in the pack's place: pricing.put-prices is part of the transaction" in readme
+    assert "isthmus adopt" not in readme
 
 
 @pytest.mark.slow

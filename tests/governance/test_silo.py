@@ -96,6 +96,24 @@ def test_who_is_held_is_told_by_what_and_what_to_do_and_not_to_leave():
     assert [one.next for one in forced.evidence] == ["make fair.sell go in steps"]
 
 
+def test_who_stands_alone_counts_half_until_it_was_not_tried_or_did_not_work():
+    hold = Hold(why="stall.sell is part of the transaction of fair.sell", next="leave out fair", in_place=True)
+    packs, held = ["fair", "stall"], {"stall": [hold]}
+    alone = silo.exits_term(packs, {"fair"}, {"stall": ("alone", hold.why)}, held)
+    assert alone.value == 0.75
+    assert alone.said.endswith("; 1 more stand alone, and count half")
+    assert [(one.why, one.next) for one in alone.evidence] == [
+        (f"it stands alone, and nothing can stand in its place: {hold.why}", "leave out fair")
+    ]
+    for ended, why in (("", "its exit was not run in 30 days"), ("red", "its exit is red: differs")):
+        tried = {"stall": (ended, "differs")} if ended else {}
+        found = silo.exits_term(packs, {"fair"}, tried, held)
+        assert found.value == 0.5
+        assert [(one.why, one.next) for one in found.evidence] == [(why, "isthmus eject stall --check")]
+    nothing = silo.exits_term(packs, {"fair"}, {"stall": ("alone", hold.why)}, {})
+    assert [one.next for one in nothing.evidence] == ["isthmus eject stall --check"], "it can have its place now"
+
+
 def test_bytes_that_no_entity_describes_cannot_be_taken_along():
     found = silo.exported_term([("till.sales", 300), ("till.notes", 60), ("till.index", 40)], {"till.sales"})
     assert found.value == 0.75

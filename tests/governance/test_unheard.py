@@ -13,13 +13,14 @@ from isthmus.governance.consumers import Calls
 from isthmus.governance.contracts import contracts_of
 from isthmus.governance.reads import Consumers, code_of
 from isthmus.governance.thin.age import Age, begun_at
-from isthmus.governance.thin.change.events import delete_event
+from isthmus.governance.thin.change.events import announce_event, delete_event
 from isthmus.governance.thin.change.fields import announce_field, delete_field
 from isthmus.governance.thin.change.named import Code
 from isthmus.governance.thin.change.proof import Said as Ran
 from isthmus.governance.thin.change.proof import compared
 from isthmus.governance.thin.unread import Said, Taken, unread_fields, untaken_events
-from isthmus.kernel import FrontEnd, Registry
+from isthmus.kernel import FrontEnd, Registry, event
+from isthmus.kernel.host import Deprecated
 
 from .company import Company, differing, made
 
@@ -154,7 +155,7 @@ def test_what_is_younger_than_the_calls_is_not_judged_by_them(company: Company):
     ],
 )
 def test_an_event_that_is_sent_and_that_nobody_takes_is_found(company: Company, said: Said, found: set[str]):
-    known = untaken_events(consumers(company), [company.pack], Code.of(company.root), said, OLD)
+    known = untaken_events(consumers(company), [company.pack], Code.of(company.root), said, OLD, TODAY)
     assert {one.name for one in known} == found
 
 
@@ -162,7 +163,26 @@ def test_an_event_that_code_takes_is_left(company: Company):
     taking = f"from {company.name}.till import api as till\n\nSUBSCRIBED = {{till.SlipPrinted: ()}}\n"
     (company.north / "taking.py").write_text(taking)
     said = Said(sent={("north", "till.printed"): 40})
-    assert not [*untaken_events(consumers(company), [company.pack], Code.of(company.root), said, OLD)]
+    assert not [*untaken_events(consumers(company), [company.pack], Code.of(company.root), said, OLD, TODAY)]
+
+
+def test_the_last_day_of_an_event_is_announced_and_it_is_found_again_after_that(company: Company):
+    change = announce_event(
+        Code.of(company.root), company.pack, company.pack.api.SlipPrinted, TODAY, TODAY + timedelta(days=30)
+    )
+    announced = differing(change, "api.py")
+    assert '-@event("till.printed", version="1.0", subject="goods")' in announced
+    declared = 'Deprecated(since=date(2026, 5, 4), sunset=date(2026, 6, 3), instead="")'
+    assert declared in "".join(line.strip("+ ") for line in announced)
+    assert {"+from datetime import date", "+from isthmus.kernel.host import Deprecated"} <= set(announced)
+
+    kind, said = company.pack.api.SlipPrinted, Said(sent={("north", "till.printed"): 40})
+    leaving = Deprecated(since=TODAY, sunset=TODAY + timedelta(days=30), instead="")
+    event("till.printed", version="1.0", subject="goods", deprecated=leaving)(kind)
+    known, code = consumers(company), Code.of(company.root)
+    assert not [*untaken_events(known, [company.pack], code, said, OLD, leaving.sunset)]
+    (found,) = untaken_events(known, [company.pack], code, said, OLD, leaving.sunset + timedelta(days=1))
+    assert found.next == "send it no more: its last day has passed"
 
 
 def test_an_event_goes_with_what_sends_it(company: Company):

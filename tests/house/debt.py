@@ -15,7 +15,7 @@ PACK_LINES = {  # code without the manifest and the pages, which nobody reads to
     "messaging": 1_432,  # three protocols of push services, what has to hold before each push (0067), its metrics
     "order": 3_057,  # plainly (0153), changed (0072), handed in (0073), new (0108), held (0079), claimed, sealed (0161)
     "payment": 2_140,  # what a provider says is written with what follows (0029), cards (0086), as it begins (0082)
-    "member": 1_800,  # programmes, lots (0050, 0060, 0118, 0137), sealed (0122), one profile (0138), consents (0142)
+    "member": 2_040,  # programmes, lots (0050, 0060, 0118, 0137), sealed (0122), by hashes (0165), one profile (0138)
     "promotion": 2_150,  # parts of bundles are matched for the best; limits hold over all shops, and of persons (0051)
 }
 

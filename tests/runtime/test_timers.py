@@ -185,10 +185,10 @@ def parcel(at: datetime, subject: str = "p1") -> Event:
     )  # fmt: skip
 
 
-def after(days: float, only: Callable[[Any, Mapping[str, str]], bool] | None = None) -> Release:
+def after(days: float, only: Callable[[Any, Mapping[str, str]], bool] | None = None, below: str = "") -> Release:
     """Return a release in which north is reminded so many days after a parcel was packed."""
     line = with_jobs("north")
-    remind = replace(line.jobs[1], when=After(event=line.events[0], days=days, only=only))
+    remind = replace(line.jobs[1], when=After(event=line.events[0], days=days, only=only, below=below))
     return Registry().add(*shipped.PACKS, replace(line, jobs=(remind,), settings={"remind": "big"})).freeze()
 
 
@@ -202,6 +202,11 @@ def test_what_follows_at_once_is_delivered_without_a_timer_unless_it_was_missed(
     followed = timers.following(after(days), [parcel(NIGHT)])
     made = timers.due_now(followed, NIGHT + late)
     assert [one[:4] for one in made] == [("north", "north.remind", "timer/north.remind/p1", "north.remind")] * is_now
+
+
+@pytest.mark.parametrize(("below", "follows"), [("1.0", False), ("1.1", True), ("1.10", True), ("", True)])
+def test_what_newer_servers_do_themselves_follows_only_events_of_older_versions(below: str, follows: bool) -> None:
+    assert bool(timers.following(after(0, below=below), [parcel(NIGHT)])) is follows
 
 
 async def test_what_was_put_down_at_once_is_called_and_its_outcome_is_seen(database: Database) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,11 +32,12 @@ from isthmus.data.persons.one_id import OneId
 from isthmus.data.persons.published import Published
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import owner
-from isthmus.kernel import Caller, Pack, Platform, decode, errors
+from isthmus.kernel import Caller, Pack, Platform, decode, errors, ports
 from isthmus.kernel.host import event_kind
-from isthmus.manifest import Personal, Persons, brought
+from isthmus.manifest import OpenRecords, Personal, Persons, brought
 from isthmus.markings import Rule, Segment, Where
 from isthmus.runtime.children import run_child
+from isthmus.sealing import UNSEALED, Seals
 from isthmus.store import Database, Outbox
 from isthmus.store.outbox import Event
 from isthmus.store.relay import Consumer
@@ -86,7 +87,15 @@ def one_id(running: Running, data: DataPlatform) -> OneId | None:
     if persons is None:
         return None
     published = Published(data, persons.resolved, data.policy)
-    return OneId(running.config.data / "one-id", running.database, persons.records, published)
+    seals = cast("Seals", running.platform.resources.get(Seals, UNSEALED))
+    opened = persons.opened and partial(_opened, persons.opened, seals)
+    return OneId(running.config.data / "one-id", running.database, persons.records, published, opened)
+
+
+async def _opened(
+    open_: OpenRecords, seals: Seals, rows: Sequence[ports.Row], session: ports.Session
+) -> Sequence[Mapping[str, Any]]:
+    return await open_(rows, session, seals)
 
 
 class LakeSync:

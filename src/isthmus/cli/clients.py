@@ -32,6 +32,19 @@ def commands() -> typer.Typer:
     return app
 
 
+def _check_part(part: str, running: Running) -> None:
+    """Raise where there is no such part of a front end."""
+    from isthmus.kernel import errors
+    from isthmus.manifest.parts import PART, kinds_of
+
+    kinds = sorted({kind for some in kinds_of(running.packs).values() for kind in some})
+    match = PART.fullmatch(part)
+    if match is None or match[1] not in kinds:
+        fact = f"{part[:140]!r} is no part of a front end"
+        remedy = f"write a kind and a name, such as seller/17; kinds are {', '.join(kinds)}"
+        raise errors.BadAsk(fact, remedy=remedy, path="--part")
+
+
 def _add_making(app: typer.Typer) -> None:
     """Add the commands that let somebody in."""
 
@@ -59,13 +72,9 @@ def _add_making(app: typer.Typer) -> None:
         async def create(running: Running) -> str:
             from isthmus.gateway import auth
             from isthmus.gateway.wire.rate import Limit
-            from isthmus.kernel import errors
-            from isthmus.manifest.parts import kinds_of
 
-            kinds = {kind for some in kinds_of(running.packs).values() for kind in some}
-            if part is not None and part.partition("/")[0] not in kinds:
-                fact = f"{part!r} is no part of a front end"
-                raise errors.BadAsk(fact, remedy=f"kinds of parts are {', '.join(sorted(kinds))}", path="--part")
+            if part is not None:
+                _check_part(part, running)
             scopes, limit = tuple(scope) if scope else None, Limit(per_second=per_second, at_once=at_once)
             return await auth.create_client(
                 running.database, front_end, name, scopes, lasts=_lasts(days), limit=limit, role=role, part=part

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from isthmus.governance.thin.change.named import Code
     from isthmus.governance.thin.change.seam import Change
     from isthmus.governance.thin.findings import Finding
-    from isthmus.kernel import Pack
+    from isthmus.kernel import Pack, Value
     from isthmus.kernel.host import Answer, CompiledFrontEnd, Release
 
 
-SUNSET = timedelta(days=30)  # from the announcement of a field's end to its last day
+SUNSET = timedelta(days=30)  # from the announcement of an end to the last day
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,8 +43,8 @@ def add_to(app: typer.Typer) -> None:
         """Take out what nobody needs, with all that only it used: prove that no result changes, leave a branch.
 
         An answer without an opinion, a question without an answer or with everybody's, a capability that nobody calls,
-        a setting that nobody reads or that is the same everywhere, a field that nobody reads (its last day is announced
-        first), an event that nobody takes. What is named elsewhere is left, with the place.
+        a setting that nobody reads or that is the same everywhere, a field that nobody reads and an event that nobody
+        takes (their last day is announced first). What is named elsewhere is left, with the place.
         """
         changing.check_extra()
         on(standing, lambda running: _deleted(running, finding, calls))
@@ -96,7 +96,7 @@ def _delete(running: Running, release: Release, found: Finding, calls: int) -> N
 
 
 def _change(running: Running, release: Release, found: Finding, code: Code) -> Change:
-    from isthmus.governance.thin.change import constant, delete, events, inline, unasked
+    from isthmus.governance.thin.change import constant, delete, inline, unasked
     from isthmus.governance.thin.change.code import ByHand
     from isthmus.kernel.host import event_kind
 
@@ -135,7 +135,7 @@ def _change(running: Running, release: Release, found: Finding, code: Code) -> C
             return _without_field(running, release, found, code, packs[found.pack])
         case "event":
             kind = next(one for one in packs[found.pack].events().values() if event_kind(one).name == found.name)
-            return events.delete_event(code, packs[found.pack], kind)
+            return _without_event(code, packs[found.pack], kind)
         case _:
             raise ByHand(
                 f"{found.what}: whoever calls may send it",
@@ -157,6 +157,20 @@ def _without_field(running: Running, release: Release, found: Finding, code: Cod
     if wanted.sunset >= today:
         raise errors.Conflict(f"{found.name} is announced until {wanted.sunset}", remedy="delete it after that")
     return fields.delete_field(code, pack, kind, field, found.name)
+
+
+def _without_event(code: Code, pack: Pack, kind: type[Value]) -> Change:
+    """Return the change that announces the last day of an event; where that has passed, the one that deletes it."""
+    from isthmus.governance.thin.change import events
+    from isthmus.kernel.host import event_kind
+
+    leaving, today = event_kind(kind).deprecated, datetime.now(UTC).date()
+    if leaving is None:
+        return events.announce_event(code, pack, kind, today, today + SUNSET)
+    if leaving.sunset >= today:
+        name = event_kind(kind).name
+        raise errors.Conflict(f"{name} is announced until {leaving.sunset}", remedy="delete it after that")
+    return events.delete_event(code, pack, kind)
 
 
 def _answer(release: Release, label: str) -> Answer:

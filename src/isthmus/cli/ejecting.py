@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from isthmus.governance.exits.runs import ExitRun
     from isthmus.kernel import Pack
 
-NOT_GREEN = 1  # exit code, for scripts and timers
+NOT_GREEN = 1  # exit code, for scripts and timers: red or refused
 CALLS = 200  # of each front end; as `governance.exits.exercise.CALLS`
 
 
@@ -40,11 +40,12 @@ def add_to(main: typer.Typer) -> None:
         The package has the code that the pack reaches, its contract, its rows, what it was asked lately, a test of
         that, and where it is from. It is built with `pip wheel` and runs as an HTTP service on a PostgreSQL of its own;
         `isthmus adopt` puts it in the pack's place. A pack that needs what only the platform has is refused, with the
-        line that needs it.
+        line that needs it. One whose writes are part of flows' transactions stands alone, and cannot be adopted.
 
         --check does all of it: it builds the package, runs the service where no isthmus can be imported, puts it in the
-        pack's place, runs recorded calls by both, and compares. It ends green, red, or refused, and exits with 1 where
-        one is not green. Servers do so by themselves where `days` of `exits` in isthmus.toml says how often.
+        pack's place, runs recorded calls by both, and compares. It ends green, green alone, red, or refused, and exits
+        with 1 where one is red or refused. Servers do so by themselves where `days` of `exits` in isthmus.toml says how
+        often.
         """
         if every == bool(pack) or (every and not check):
             stop("name one pack, or say --all --check")
@@ -89,9 +90,10 @@ def _check(pack: str, calls: int, json: bool) -> None:
     else:
         table = Table("pack", "exit", "since", "calls", "why", title="exits")
         for one in found:
-            table.add_row(one.pack, one.ended, f"{one.since:%Y-%m-%d}", str(one.calls), one.reason)
+            ended = "green alone" if one.ended == "alone" else one.ended
+            table.add_row(one.pack, ended, f"{one.since:%Y-%m-%d}", str(one.calls), one.reason)
         out.print(table)
-    if any(one.ended != "green" for one in found):
+    if any(one.ended in ("red", "refused") for one in found):
         raise typer.Exit(NOT_GREEN)
 
 

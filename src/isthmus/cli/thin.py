@@ -193,7 +193,7 @@ async def _said_for_nobody(
     def found() -> list[Finding]:
         readers = consumers(running.config, release, contracts_of(release), calls)
         fields = unread.unread_fields(readers, running.packs, age, now.date())
-        events = unread.untaken_events(readers, running.packs, Code.of(running.config.root), said, age)
+        events = unread.untaken_events(readers, running.packs, Code.of(running.config.root), said, age, now.date())
         return [*fields, *events]
 
     return age, await asyncio.to_thread(found)

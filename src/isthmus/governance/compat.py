@@ -61,7 +61,11 @@ def compare(
         who = reads(wanted)
         return who, wanted.sunset is not None and (not who or wanted.sunset < today)
 
-    found = [*_capabilities(old, new, users, today, announced), *_points(old, new, users), *_events(old, new, users)]
+    found = [
+        *_capabilities(old, new, users, today, announced),
+        *_points(old, new, users),
+        *_events(old, new, users, today),
+    ]
     return sorted(found, key=lambda one: (not one.is_breaking, one.kind, one.name, one.rule, one.path))
 
 
@@ -165,9 +169,12 @@ def _point_reasons(was: PointContract, now: PointContract) -> Iterator[Reason]:
             yield "dimension-narrowed", name, ", ".join(sorted(lost)), ""
 
 
-def _events(old: Contracts, new: Contracts, users: Users) -> Iterator[Change]:
+def _events(old: Contracts, new: Contracts, users: Users, today: date) -> Iterator[Change]:
     for name, was in old.events.items():
         now: EventContract | None = new.events.get(name)
+        breaks = tuple(users("event", name))
+        until = date.fromisoformat(was.deprecated[1]) if isinstance(was.deprecated, tuple) else None
+        is_leaving = until is not None and (not breaks or until < today)
         reasons = [("event-removed", "", was.version, "")]
         if now is not None:
             reasons = [
@@ -183,9 +190,11 @@ def _events(old: Contracts, new: Contracts, users: Users) -> Iterator[Change]:
                 was=before,
                 now=after,
                 is_breaking=True,
-                is_declared=now is not None and _major(now.version) > _major(was.version),
-                breaks=tuple(users("event", name)),
-                remedy="send the new shape as an event of its own beside this one",
+                is_declared=is_leaving if now is None else _major(now.version) > _major(was.version),
+                breaks=breaks,
+                remedy="deprecate it first (deprecated=...), and send it no more when nobody takes it"
+                if now is None
+                else "send the new shape as an event of its own beside this one",
             )
     yield from _added("event", old.events, new.events)
 

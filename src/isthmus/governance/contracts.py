@@ -44,10 +44,11 @@ class PointContract(Value):
 
 
 class EventContract(Value):
-    """What a subscriber relies on."""
+    """What a subscriber relies on. `deprecated`: since when, until when, and what to take instead."""
 
     version: str
     data: Schema
+    deprecated: tuple[str, str, str] | msgspec.UnsetType = msgspec.UNSET  # most events say nothing of it
 
 
 class Contracts(Value):
@@ -77,9 +78,7 @@ def contracts_of(release: Release) -> Contracts:
             point.name: _point(point, {name: next(said) for name in found})
             for point, found in zip(points, hints, strict=True)
         },
-        events={
-            event_kind(kind).name: EventContract(version=event_kind(kind).version, data=next(said)) for kind in events
-        },
+        events={event_kind(kind).name: _event(kind, next(said)) for kind in events},
         schemas=schemas,
     )
 
@@ -187,6 +186,16 @@ def _referred(part: Any, schemas: Mapping[str, Schema], found: set[str]) -> set[
         for one in values.values():
             _referred(one, schemas, found)
     return found
+
+
+def _event(kind: type[Value], data: Schema) -> EventContract:
+    declared = event_kind(kind)
+    gone = declared.deprecated
+    return EventContract(
+        version=declared.version,
+        data=data,
+        deprecated=(gone.since.isoformat(), gone.sunset.isoformat(), gone.instead) if gone else msgspec.UNSET,
+    )
 
 
 def _capability(capability: Capability[Any, Any], ask: Schema, answer: Schema) -> CapabilityContract:

@@ -1,9 +1,9 @@
 """How much of a silo the platform is: what cannot leave it, what it holds, what waits for it, what must be taken.
 
 SI = 1 − [E · (1 − X) · (1 − q) · (1 − M) · (1 − D)]^(1/n) over the terms that are known: E packs whose exit was run and
-green within 30 days, X data without an export contract, q changes that needed the platform, M capabilities that who
-sells cannot decline, D answers that say what another's or the platform's own says. From 0 (none) to 1; over 0.4 is an
-alarm.
+green within 30 days, half of one for each that stands alone and cannot be put in the pack's place, X data without an
+export contract, q changes that needed the platform, M capabilities that who sells cannot decline, D answers that say
+what another's or the platform's own says. From 0 (none) to 1; over 0.4 is an alarm.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from isthmus.governance import kept
 from isthmus.governance.cost.moved import order_calls
-from isthmus.governance.exits.held import Hold, flows_of, holds, is_domain, joins
+from isthmus.governance.exits.held import Hold, first_of, flows_of, holds, is_domain, joins
 from isthmus.governance.ladder.facts import reaches
 from isthmus.governance.thin import alike
 from isthmus.governance.thin import report as thinness
@@ -29,6 +29,7 @@ TermName = Literal["exits", "exported", "no-queue", "declinable", "unlike"]
 EXIT_DAYS: Final = timedelta(days=30)
 ALARM: Final = 0.4
 LEAST: Final = 0.01  # of a term: one that is nothing must not hide how the others stand
+ALONE: Final = 0.5  # of an exit: one of its two questions is answered
 KIND: Final = "silo"
 
 _EXITS: Final = """
@@ -123,25 +124,28 @@ def exits_term(
     """Weigh exits: an exit that nobody ran is none. What can be tried comes first, then what is held, and by what."""
     red: list[Evidence] = []
     waiting: list[Evidence] = []
+    alone: list[Evidence] = []
     kept: list[Evidence] = []
     for name in (one for one in packs if one not in green):
         ended, reason = exits.get(name, ("", ""))
-        what, again = mark(f"pack {name}"), f"isthmus eject {name} --check"
-        if reasons := held.get(name):
-            kept.append(Evidence(what=what, why=_first(reasons), next=reasons[0].next))
+        what, again, reasons = mark(f"pack {name}"), f"isthmus eject {name} --check", held.get(name, ())
+        if not all(one.in_place for one in reasons):
+            kept.append(Evidence(what=what, why=first_of(reasons), next=reasons[0].next))
         elif ended == "red":
             red.append(Evidence(what=what, why=mark(f"its exit is red: {reason}"), next=again))
+        elif ended == "alone" and reasons:
+            why = mark(f"it stands alone, and nothing can stand in its place: {first_of(reasons)}")
+            alone.append(Evidence(what=what, why=why, next=reasons[0].next))
+        elif ended == "alone":
+            waiting.append(Evidence(what=what, why=mark("nothing holds its place since its exit was run"), next=again))
         else:
             waiting.append(Evidence(what=what, why=mark("its exit was not run in 30 days"), next=again))
     count = len([one for one in packs if one in green])
     said = mark(f"{count} of {len(packs)} packs left the platform within 30 days, and answered as before")
-    evidence = (*red, *waiting, *kept)
-    return Term(name="exits", value=count / len(packs) if packs else None, said=said, evidence=evidence)
-
-
-def _first(reasons: Sequence[Hold]) -> str:
-    first = reasons[0].why
-    return mark(f"{first}, and {len(reasons) - 1} more") if len(reasons) > 1 else first
+    if alone:
+        said = mark(f"{said}; {len(alone)} more stand alone, and count half")
+    value = (count + ALONE * len(alone)) / len(packs) if packs else None
+    return Term(name="exits", value=value, said=said, evidence=(*red, *waiting, *alone, *kept))
 
 
 def exported_term(tables: Sequence[tuple[str, int]], exported: set[str]) -> Term:

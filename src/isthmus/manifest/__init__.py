@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, cast
-from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -35,6 +34,8 @@ from .named import Named
 from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
 from .parts import Within
+from .persons import OpenRecords as OpenRecords  # what opens what is kept encrypted for One ID
+from .persons import Persons
 from .rehearsal import Rehearsal
 from .sites import Site
 from .steps import Paid, Step
@@ -78,14 +79,15 @@ class Daily:
 class After:
     """So long after each event, once over all servers; `calls` asks with the event and sees whether it still matters.
 
-    A day has 24 hours. The event is of the pack itself, of one that a flow uses, or any that happens at a front end.
-    `only` says of an event, and the settings of its front end, whether anything follows: what does not costs nothing.
+    A day has 24 hours. The event is of the pack, of one that a flow uses, or any that happens at a front end. `only`
+    says of an event, and its front end's settings, whether anything follows; of versions from `below` on nothing does.
     """
 
     event: type[Value]
     days: float
     missed: Missed = "run"
     only: Callable[[Any, Mapping[str, str]], bool] | None = None
+    below: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,33 +192,6 @@ class Opened(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Persons:
-    """Whom the platform knows as a person: what One ID compares, who is erased in the lake, how segments come back.
-
-    records: SQL with the fields of `isthmus.data.persons.matching.Record`. resolved: where persons land in the lake.
-    entity: the lake's entity that goes when the event `erased` says so; `member_id` is its field and the event's, whose
-    `merged_ids`, if it has them, are erased too.
-    set_segments: the subscriber of a member's segments; `ask` makes its ask of the member, the segments, and the
-    prefix of those that are replaced. segments, known_segments: SQL that gives the segments of a member, from front
-    end and id, and all that any member of a front end has. consenting: SQL of which members, of a front end, some ids
-    and a purpose, have consented to it. in_segment: the next members of a segment after an id, at most so many.
-    person: members of some ids, each with whom it is in the whole group.
-    """
-
-    records: str
-    resolved: str
-    entity: str
-    erased: type[Value]
-    set_segments: Capability[Any, Any]
-    ask: Callable[[UUID, tuple[str, ...], str], Value]
-    segments: str = ""
-    known_segments: str = ""
-    consenting: str = ""
-    in_segment: str = ""
-    person: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Commands:
     """A group of commands of the pack: `isthmus <name> …`; several packs may bring commands of one group.
 
@@ -239,8 +214,7 @@ class Page:
     at: `module:function`, an async function from `isthmus.pages.Asked` and a `Client` to what the template reads, or to
     where the browser goes next. template: a file of that module's package, `name.html`, or `package:name.html`. needs:
     the page is there where this capability is. is_form: it takes what a form sends; two pages may have one path, one
-    to be read, one a form. action: whom it is for, where its capabilities do not say that. is_open: it is
-    there for who is not signed in.
+    to be read, one a form. action: whom it is for, where its capabilities do not say that. is_open: nobody signs in.
     """
 
     path: str

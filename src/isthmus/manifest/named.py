@@ -15,18 +15,20 @@ import msgspec
 
 from isthmus.kernel import Caller, Capability, Pack, ports
 from isthmus.kernel.host import hints_of
+from isthmus.sealing import Seals
 
 Attribute = Literal["String", "Long", "Bool", "Set<String>"]  # as Cedar calls them
-Finding = Callable[[ports.Session, str, Any], Awaitable[Iterable[str]]]
+Finding = Callable[[ports.Session, str, Any, Seals], Awaitable[Iterable[str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Named:
     """A kind of thing that asks name in a field, at any depth, and what policies know of one.
 
-    by: the field. found: gives the names which asks mean that say it otherwise, from a session, the front end and the
-    ask. rows: SQL that gives all names of the same thing (`name`) with its attributes, from front end and names as
-    texts. Of a name that nothing has, and of attributes without a value, policies see `""`, 0, false, an empty set.
+    by: the field. found: gives the names which asks mean that say it otherwise, from a session, the front end, the ask,
+    and what finds what is kept encrypted. rows: SQL that gives all names of the same thing (`name`) with attributes,
+    from front end and names as texts. Of a name that nothing has, and of attributes without a value, policies see `""`,
+    0, false, an empty set.
     opens: the capability by which one is opened: lists leave out what somebody may not open by it.
     """
 

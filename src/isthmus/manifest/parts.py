@@ -6,6 +6,7 @@ A part is called by its kind and name, `seller/17`. Somebody holds a role of one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,7 @@ from .actions import ASK, SEE_PERSONAL
 from .sign_in import Person
 
 FRONT_END: Final = "front-end"  # the kind of a whole one
+PART: Final = re.compile(r"([a-z][a-z-]{0,31})/([!#-&(-\[\]-~]{1,100})")  # its kind and its name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,8 +61,8 @@ class Event(ports.EventRow):
 
     position: int
 
-    def cloud_event(self) -> bytes:
-        """Return it as JSON in the structured mode of CloudEvents 1.0."""
+    def cloud_event(self, **more: str) -> bytes:
+        """Return it as JSON in the structured mode of CloudEvents 1.0. more: attributes of our own."""
         return encode(
             {
                 "specversion": "1.0",
@@ -77,6 +77,7 @@ class Event(ports.EventRow):
                 "box": self.box,
                 "trace": self.trace,
                 "position": str(self.position),
+                **more,
                 "data": msgspec.Raw(self.data),
             }
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -12,10 +13,16 @@ import pytest
 from isthmus.kernel import ALLOW, Caller, FrontEnd, Pass, Platform, Verdict, answers, veto
 from isthmus.packs.member import api
 from isthmus.packs.member.pack import PACK
+from isthmus.packs.personal_data.pack import PACK as PERSONAL_DATA
+from isthmus.packs.personal_data.service.envelopes import FileSettings, KeyFile
+from isthmus.packs.personal_data.service.keys import PersonKeys
+from isthmus.sealing import Seals
+from isthmus.store import Database
 from isthmus.values import Address, Money
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 NORTH = Caller(front_end="north", client="north-office")
+SEALED = ("member.identity", "member.membership", "member.address")
 SOUTH = Caller(front_end="south", client="south-office")
 HOME = Address(country="US", city="Oxford", postcode="45056", street="1 Elm Street", recipient="Ada")
 
@@ -104,10 +111,22 @@ async def broken_conditions(url: str) -> dict[str, object]:
 
 
 @pytest.fixture
-async def platform(make_platform: Callable[..., Awaitable[Platform]]) -> Platform:
-    """Give a north with tiers, points and terms, and a south with nothing of its own."""
+async def keys(database_url: str, tmp_path: Path) -> AsyncIterator[PersonKeys]:
+    """Give keys under which everything of members is kept encrypted that can be."""
+    envelope = KeyFile("file", FileSettings())
+    envelope.begin(tmp_path)
+    async with await Database.open(database_url) as database:
+        yield PersonKeys(database, envelope, SEALED)
+
+
+@pytest.fixture(params=("in the clear", "encrypted"))
+async def platform(
+    request: pytest.FixtureRequest, make_platform: Callable[..., Awaitable[Platform]], keys: PersonKeys
+) -> Platform:
+    """Give a north with tiers, points and terms, and a south with nothing of its own; it is the same encrypted."""
     north = front_end("north", silver_from_a_hundred, a_point_for_each_unit, with_terms)
-    return await make_platform(PACK, north, front_end("south"), clock=lambda: NOW)
+    seals = {Seals: keys} if request.param == "encrypted" else {}
+    return await make_platform(PACK, PERSONAL_DATA, north, front_end("south"), clock=lambda: NOW, resources=seals)
 
 
 @pytest.fixture

@@ -15,10 +15,14 @@ import pytest
 from isthmus.kernel import Caller, Context, Effect, Pack, decode, encode, errors, flow, implements
 from isthmus.packs.sync import api, rules
 from isthmus.packs.sync.pack import PACK
-from isthmus.personal import Forget, Forgotten
+from isthmus.personal import Forget, Forgotten, masked
 from tests.packs.conftest import MakePlatform
 
 from .conftest import ANN, BASKET, BOB, NORTH, NOW, Desk, Pad
+
+ADDED = api.Operation(
+    sequence=1, collection="basket", document="milk", kind="increment", field="quantity", value=1, base=0
+)
 
 
 async def test_what_one_device_changed_offline_is_on_the_other_after_both_have_synced(desk: Desk) -> None:
@@ -376,3 +380,13 @@ async def test_operations_that_no_client_sends_again_are_forgotten(desk: Desk) -
 def test_a_collection_can_be_written_and_read() -> None:
     assert decode(encode(BASKET), api.Collection) == BASKET
     assert issubclass(api.ScopeOfOthers, errors.NotPermitted)
+
+
+def test_what_a_device_pulled_and_pushed_can_be_run_again_once_its_name_is_masked() -> None:
+    for ask in (
+        api.Pull(client_id="phone-of-ann", member_id=ANN),
+        api.PushOperations(client_id="phone-of-ann", member_id=ANN, operations=(ADDED,)),
+    ):
+        hidden = masked(ask, {})
+        assert hidden.client_id != ask.client_id
+        assert decode(encode(hidden), type(ask)) == hidden

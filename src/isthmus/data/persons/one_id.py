@@ -8,19 +8,25 @@ What waits is kept as ids and evidence only: names and addresses are read when s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from isthmus.kernel import Value, encode, errors
+from isthmus.kernel import Value, encode, errors, ports
+from isthmus.sealing import is_known_by
 from isthmus.store import Database
 
 from .matching import FIELDS, Record
 from .published import Moves, Published
 from .resolve import Change, Decision, Doubt, Identities, Resolution
+
+OPENED_AT_ONCE: Final = 1_000  # records whose keys are looked up with one statement
+PSEUDONYM: Final = 11  # letters of a keyed hash that a person reads: enough to see that two are the same
+
+Opened = Callable[[Sequence[ports.Row], ports.Session], Awaitable[Sequence[Mapping[str, Any]]]]
 
 SHOWN_MAX: Final = 50  # pairs on one page: each takes a person a minute
 
@@ -64,10 +70,19 @@ class _Left(Value):
 class OneId:
     """The persons of a company. `records_sql` gives rows with the fields of `Record`, each `record` once.
 
-    With `published`, persons land in the lake too, and each change says which answers that had left it moved.
+    With `published`, persons land in the lake too, and each change says which answers that had left it moved. `opened`
+    puts into rows what is kept encrypted of them: it is compared in memory, and is written nowhere.
     """
 
-    def __init__(self, folder: Path, database: Database, records_sql: str, published: Published | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database: Database,
+        records_sql: str,
+        published: Published | None = None,
+        opened: Opened | None = None,
+    ) -> None:
+        self._opened = opened
         self.identities = Identities(folder, published)
         self._left = folder / "left.json"
         self._database = database
@@ -128,7 +143,7 @@ class OneId:
             one.record: Side(
                 record=one.record,
                 front_end=one.front_end,
-                known={name.replace("_", " "): value for name in FIELDS if (value := getattr(one, name))},
+                known={name.replace("_", " "): _shown(value) for name in FIELDS if (value := getattr(one, name))},
             )
             for one in found
         }
@@ -136,4 +151,17 @@ class OneId:
     async def _records(self, sql: str, *args: object) -> list[Record]:
         async with self._database.platform() as session:
             rows = await session.fetch(sql, *args)
-        return [msgspec.convert(dict(row), Record) for row in rows]
+            found = [one async for one in self._read(rows, session)]
+        known = Record.__struct_fields__
+        return [msgspec.convert({name: one[name] for name in known if name in one}, Record) for one in found]
+
+    async def _read(self, rows: Sequence[ports.Row], session: ports.Session) -> AsyncIterator[Mapping[str, Any]]:
+        for at in range(0, len(rows), OPENED_AT_ONCE):
+            some = rows[at : at + OPENED_AT_ONCE]
+            for one in await self._opened(some, session) if self._opened else [dict(row) for row in some]:
+                yield one
+
+
+def _shown(value: str) -> str:
+    """Return a value as a reviewer sees it: the same for the same, where there is nothing but a keyed hash."""
+    return value[:PSEUDONYM] if is_known_by(value) else value

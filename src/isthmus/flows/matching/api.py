@@ -1,6 +1,6 @@
 """What providers are to say is noted after money moved, and what resolves a difference is booked.
 
-payment.payment-moved              after its commit ──▶ reconciliation.expect
+payment.payment-moved              in its transaction ──▶ reconciliation.expect
 chargeback.chargeback-moved        in its transaction ──▶ reconciliation.expect
 settlement.settlement-moved        in its transaction ──▶ reconciliation.expect, of the bank
 reconciliation.payout-reported,
@@ -19,9 +19,15 @@ from isthmus.packs.reconciliation import api as reconciliation
 from isthmus.packs.settlement import api as settlement
 
 
+@flow("matching.note-payment", version="1.0", effect=Effect.WRITE, uses=[reconciliation.expect], is_internal=True)
+def note_payment(ask: payment.PaymentMoved) -> reconciliation.Noted:
+    """Note what a provider is to say of money that it took or gave back."""
+    ...
+
+
 @flow("matching.expect-payment", version="1.0", effect=Effect.WRITE, uses=[reconciliation.expect])
 def expect_payment(ask: payment.PaymentMoved) -> reconciliation.Noted:
-    """Note what a provider is to say of money that it took or gave back, after it did. Safe to repeat."""
+    """Note what a provider is to say of a payment that a server moved which did not note it. Safe to repeat."""
     ...
 
 

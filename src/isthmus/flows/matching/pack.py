@@ -20,10 +20,10 @@ MATCHING = Pack(
     service=(service,),
     brings=(
         Personal(because="it passes on keys of payments and amounts, and no person"),
-        # after the commit: who pays does not wait for it
+        # of servers that still moved payments without noting it; since 1.1 it is noted where a payment moves
         Job(
             name="matching.expect-payment",
-            when=After(event=payment.PaymentMoved, days=0, only=rules.is_expected),
+            when=After(event=payment.PaymentMoved, days=0, only=rules.is_expected, below="1.1"),
             calls=api.expect_payment,
         ),
     ),

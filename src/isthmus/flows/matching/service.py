@@ -20,8 +20,17 @@ BANK = "bank"  # what the statements of the front end's own account are imported
 _NOTHING = reconciliation.Noted(items=0)
 
 
+@implements(api.note_payment)
+async def note_payment(ask: payment.PaymentMoved, ctx: Context) -> reconciliation.Noted:
+    return await _expect(ask, ctx)
+
+
 @implements(api.expect_payment)
 async def expect_payment(ask: payment.PaymentMoved, ctx: Context) -> reconciliation.Noted:
+    return await _expect(ask, ctx)
+
+
+async def _expect(ask: payment.PaymentMoved, ctx: Context) -> reconciliation.Noted:
     if not rules.is_expected(ask, ctx.plan.settings):
         return _NOTHING
     fee = ctx.answer(bookkeeping.payment_fee)(ask.method, ask.provider, ask.amount) if ask.kind == "capture" else None

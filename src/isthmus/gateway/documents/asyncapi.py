@@ -79,6 +79,8 @@ def _operation(name: str) -> Json:
 
 def _message(name: str, kind: type[Any], data: Json) -> Json:
     summary = (kind.__doc__ or name).strip().splitlines()[0]
+    leaving = event_kind(kind).deprecated
+    until = {"sunset": {"type": "string", "format": "date", "const": leaving.sunset.isoformat()}} if leaving else {}
     return {
         "name": name,
         "title": name,
@@ -88,10 +90,13 @@ def _message(name: str, kind: type[Any], data: Json) -> Json:
             "type": "object",
             "properties": {
                 **_ENVELOPE,
+                **until,
                 "type": {"type": "string", "const": name},
                 "data": data,
             },
             "required": ["specversion", "id", "source", "type", "subject", "time", "frontend", "position", "data"],
         },
         "x-isthmus-version": event_kind(kind).version,
+        **({"x-sunset": leaving.sunset.isoformat()} if leaving else {}),
+        **({"x-instead": leaving.instead} if leaving and leaving.instead else {}),
     }

@@ -5,13 +5,14 @@ They go along with a pack that stands alone, and are its tests: no platform is n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
-from typing import Any
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 
-from isthmus.kernel import Caller, Effect, Pack, Platform, encode, errors
+from isthmus.kernel import Caller, Capability, Pack, Platform, encode, errors
 from isthmus.kernel.host import Trace
 from isthmus.runtime.isolation.wire import wire_of
 from isthmus.runtime.replay import recorded
@@ -22,6 +23,8 @@ from isthmus.store import Database
 
 from .again import Answered
 from .messages import NOTHING, Emitted, Forwarded, Known, written
+
+SHARES: Final = 10  # of the calls of one front end: a capability has one of these, where the pack has many
 
 
 async def touching(database: Database, platform: Platform, pack: Pack, limit: int) -> AsyncIterator[RecordedCall]:
@@ -35,48 +38,66 @@ async def touching(database: Database, platform: Platform, pack: Pack, limit: in
                 yield call
 
 
-async def answered(database: Database, platform: Platform, pack: Pack, call: RecordedCall) -> list[Answered]:
-    """Run a recorded call again and return what the pack was asked in it and said; what it wrote is undone."""
+async def asked_of(database: Database, platform: Platform, pack: Pack, limit: int) -> AsyncIterator[RecordedCall]:
+    """Yield what the pack was asked in recorded calls of every front end, also by flows, each as a call of its own.
+
+    One capability has its share of them at most, so that rare ones are among them.
+    """
+    own = {one.name: one for one in pack.capabilities().values()}
+    most = max(1, limit // SHARES, limit // len(own))
+    for code in platform.release.lines:
+        counts: Counter[str] = Counter()
+        async for call in recorded.recent(database, code, limit=limit * 20):
+            for one in _own(own, call):
+                if counts[one.capability] < most and counts.total() < limit:
+                    counts[one.capability] += 1
+                    yield one
+
+
+def _own(own: Mapping[str, Capability[Any, Any]], call: RecordedCall) -> Iterator[RecordedCall]:
+    if call.capability in own:
+        yield call
+        return  # what it asked of its own pack is in it
+    for place, part in enumerate(call.parts):
+        if part.capability in own and not part.error:
+            yield call.replace(
+                call_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{call.call_id}/{place}")),
+                capability=part.capability, version=own[part.capability].version, ask=part.ask, answer=part.answer,
+                error="", asked=(), parts=(), events=(),
+            )  # fmt: skip
+
+
+async def answered(database: Database, platform: Platform, pack: Pack, call: RecordedCall) -> Answered | None:
+    """Run a recorded call of the pack again and return what it said; what it wrote is undone.
+
+    None of one that cannot be run again: it goes in steps, or is of another version than today's.
+    """
     try:
         said, trace = await run_again(database, platform, call)
-    except errors.Refusal:  # in steps, or of another version than today's
-        return []
-    return list(_answered(platform, pack, trace, said, call.now))
-
-
-def _answered(platform: Platform, pack: Pack, trace: Trace, said: Any, now: datetime) -> Iterator[Answered]:
-    own = {one.name: one for one in pack.capabilities().values()}
-    line = platform.release.line(trace.front_end)
-    plan = line.plan_of_box(trace.box)
-    known = tuple(_known(pack, trace))
-    asked = tuple(sorted(one.name for one in pack.extension_points().values() if plan.find(one)))
-    call = Forwarded(
-        ask=msgspec.Raw(b"{}"),
-        front_end=trace.front_end,
-        box=plan.box,
-        caller=Caller(front_end=trace.front_end, client=CLIENT, is_event_triggered=True),
-        call_id=trace.call_id,
-        now=now,
-        settings=dict(plan.settings),
-        fingerprint=plan.fingerprint,
-        asked=asked,
-        known=known,
-        is_undone=True,
+    except errors.Refusal:
+        return None
+    plan = platform.release.line(trace.front_end).plan_of_box(trace.box)
+    refused = str(said) if isinstance(said, Raised) else ""
+    events = tuple(Emitted(name=name, data=msgspec.Raw(encode(event))) for name, event in trace.events)
+    return Answered(
+        capability=trace.capability,
+        call=Forwarded(
+            ask=msgspec.Raw(encode(trace.ask)),
+            front_end=trace.front_end,
+            box=plan.box,
+            caller=Caller(front_end=trace.front_end, client=CLIENT, is_event_triggered=True),
+            call_id=trace.call_id,
+            now=call.now,
+            settings=dict(plan.settings),
+            fingerprint=plan.fingerprint,
+            asked=tuple(sorted(one.name for one in pack.extension_points().values() if plan.find(one))),
+            known=tuple(_known(pack, trace)),
+            is_undone=True,
+        ),
+        answer=NOTHING if refused else msgspec.Raw(encode(said)),
+        refused=refused,
+        events=() if refused else events,
     )
-    if trace.capability in own:
-        refused = str(said) if isinstance(said, Raised) else ""
-        answer = NOTHING if refused else msgspec.Raw(encode(said))
-        events = tuple(Emitted(name=name, data=msgspec.Raw(encode(event))) for name, event in trace.events)
-        asks = call.replace(ask=msgspec.Raw(encode(trace.ask)))
-        kept = () if refused else events
-        yield Answered(capability=trace.capability, call=asks, answer=answer, refused=refused, events=kept)
-    for part in trace.parts:
-        if part.capability in own and own[part.capability].effect is Effect.READ and not part.error:
-            yield Answered(
-                capability=part.capability,
-                call=call.replace(ask=msgspec.Raw(encode(part.ask))),
-                answer=msgspec.Raw(encode(part.answer)),
-            )
 
 
 def _known(pack: Pack, trace: Trace) -> Iterator[Known]:

@@ -2,6 +2,7 @@
 
 held by the platform?  → refused
 eject → wheel → its own process and database → its own test → in place, on recorded calls → green or red
+flows have its writes in their transactions?  → as many, each call of the pack on its own → green alone, or red
 
 The service runs where no `isthmus` can be imported. Its database is made beside the platform's, and dropped.
 """
@@ -34,8 +35,8 @@ from isthmus.runtime.replay.capabilities import Versions, compared
 from isthmus.store import Database, connect
 
 from . import tables
-from .calls import answered, touching
-from .held import flows_of, holds, joins
+from .calls import answered, asked_of, touching
+from .held import first_of, flows_of, holds, joins
 from .package import DATA, package_of, write
 from .remote import in_place
 from .runs import Ended
@@ -101,20 +102,21 @@ async def exercise(ground: Ground, pack: Pack) -> Exit:
     """Exercise the exit of one pack, and say how it ended; nothing of it stays."""
     release = ground.platform.release
     flows = flows_of(release.packs.values(), (line.front_end for line in release.lines.values()))
-    if reasons := [*await asyncio.to_thread(holds, pack), *joins(pack, flows)]:
-        more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
-        return Exit(pack=pack.name, ended="refused", reason=f"{reasons[0].why}{more}")
-    found = await _tried(ground, pack)
-    # What was written since its rows were copied is no difference of the service's: with a new copy it is none.
-    return found if found.ended == "green" else await _tried(ground, pack)
+    if reasons := await asyncio.to_thread(holds, pack):
+        return Exit(pack=pack.name, ended="refused", reason=first_of(reasons))
+    joined = joins(pack, flows)
+    found = await _tried(ground, pack, is_alone=bool(joined))
+    if found.ended != "green":  # what was written since its rows were copied is no difference with a new copy
+        found = await _tried(ground, pack, is_alone=bool(joined))
+    return found.replace(ended="alone", reason=first_of(joined)) if joined and found.ended == "green" else found
 
 
 async def eject(ground: Ground, pack: Pack, folder: Path) -> int:
     """Write a pack as a package with its rows and recorded calls, and return how many calls. Raises CannotEject."""
     calls = [
         one
-        async for call in touching(ground.database, ground.platform, pack, ground.calls)
-        for one in await answered(ground.database, ground.platform, pack, call)
+        async for call in asked_of(ground.database, ground.platform, pack, ground.calls)
+        if (one := await answered(ground.database, ground.platform, pack, call)) is not None
     ]
     release = ground.platform.release
     await asyncio.to_thread(write, pack, release, ground.root, folder, calls, ground.version, ground.today)
@@ -143,15 +145,19 @@ def replaced(release: Release, pack: Pack) -> Release:
     return Registry().add(*packs, *(line.front_end for line in release.lines.values())).freeze()
 
 
-async def compare(ground: Ground, pack: Pack, other: Pack) -> tuple[int, list[str]]:
-    """Run recorded calls by a pack and by what is in its place; return how many, and what differs."""
+async def compare(ground: Ground, pack: Pack, other: Pack, *, is_alone: bool = False) -> tuple[int, list[str]]:
+    """Run recorded calls by a pack and by what is in its place; return how many, and what differs.
+
+    is_alone: calls of the pack, each on its own, and no flow in which it has a part.
+    """
     before = ground.platform.release
     after = replaced(before, other)
     platforms = [Platform(one, ground.database, resources=ground.platform.resources) for one in (before, after)]
     counts: dict[str, Count] = {}
     versions: dict[str, Versions] = {}
     differing: list[str] = []
-    async for call in touching(ground.database, ground.platform, pack, ground.calls):
+    chosen = asked_of if is_alone else touching
+    async for call in chosen(ground.database, ground.platform, pack, ground.calls):
         if call.front_end not in versions:
             versions[call.front_end] = Versions.of(platforms[0], platforms[1], call.front_end)
         count = counts.setdefault(call.capability, Count())
@@ -160,17 +166,17 @@ async def compare(ground: Ground, pack: Pack, other: Pack) -> tuple[int, list[st
     return sum(count.tally(name).compared for name, count in counts.items()), differing
 
 
-async def _tried(ground: Ground, pack: Pack) -> Exit:
+async def _tried(ground: Ground, pack: Pack, *, is_alone: bool) -> Exit:
     with tempfile.TemporaryDirectory(prefix="isthmus-exit-") as made:
         try:
-            return await _exercised(ground, pack, Path(made))
+            return await _exercised(ground, pack, Path(made), is_alone=is_alone)
         except errors.IsthmusError as wrong:
             return Exit(pack=pack.name, ended="red", reason=str(wrong))
         except Exception as wrong:  # whatever broke, it did not leave; the exits of others are tried all the same
             return Exit(pack=pack.name, ended="red", reason=f"{type(wrong).__name__}: {wrong}")
 
 
-async def _exercised(ground: Ground, pack: Pack, made: Path) -> Exit:
+async def _exercised(ground: Ground, pack: Pack, made: Path, *, is_alone: bool) -> Exit:
     folder, package = made / f"{pack.name}-service", package_of(pack.name)
     count = await eject(ground, pack, folder)
     site = await asyncio.to_thread(build, folder, made / "built")
@@ -185,7 +191,7 @@ async def _exercised(ground: Ground, pack: Pack, made: Path) -> Exit:
             os.environ[TOKEN] = environment[TOKEN]
             try:
                 there = in_place(pack, address, TOKEN, is_undone=True)
-                compares, differing = await compare(ground, pack, there)
+                compares, differing = await compare(ground, pack, there, is_alone=is_alone)
             finally:
                 del os.environ[TOKEN]
     reason = f"{len(differing)} of {compares} recorded calls differ, the first: {differing[0]}" if differing else ""

@@ -30,10 +30,14 @@ _TABLES: Final = mark("give the pack tables of its own, if it is to leave")
 
 
 class Hold(Value):
-    """One thing that holds a pack: why, with its place, and what to do next."""
+    """One thing that holds a pack: why, with its place, and what to do next.
+
+    in_place: the pack stands alone for all that, and nothing can be put in its place.
+    """
 
     why: str
     next: str
+    in_place: bool = False
 
 
 def is_domain(pack: Pack) -> bool:
@@ -88,8 +92,15 @@ def joins(pack: Pack, flows: Iterable[Capability[Any, Any]]) -> list[Hold]:
         if one.effect is Effect.WRITE and not one.uses and one not in staying and (users := _using(writing, one)):
             more = f" and {len(users) - FLOWS_SHOWN} more" if len(users) > FLOWS_SHOWN else ""
             where = ", ".join(users[:FLOWS_SHOWN])
-            found.append(Hold(why=mark(f"{name} is part of the transaction of {where}{more}"), next=_apart(users)))
+            why = mark(f"{name} is part of the transaction of {where}{more}")
+            found.append(Hold(why=why, next=_apart(users), in_place=True))
     return found
+
+
+def first_of(reasons: Sequence[Hold]) -> str:
+    """Return the first reason, and how many more there are."""
+    first = reasons[0].why
+    return mark(f"{first}, and {len(reasons) - 1} more") if len(reasons) > 1 else first
 
 
 def _apart(flows: Sequence[str]) -> str:

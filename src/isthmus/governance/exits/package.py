@@ -22,7 +22,7 @@ from isthmus.kernel import Pack, encode, errors
 from isthmus.kernel.host import Release
 
 from .calls import Answered
-from .held import Hold, holds
+from .held import Hold, first_of, flows_of, holds, joins
 from .reach import SERVICE, copied, reached
 
 FILE: Final = "ejected.toml"
@@ -102,12 +102,19 @@ curl -H "Authorization: Bearer $SERVICE_TOKEN" -d '{{"front_end": "{front_end}",
 
 `contract.json` has what each capability takes and says. `tests/` sends the {calls} calls of `calls.jsonl` again.
 
-A platform that it left takes it in the pack's place with `isthmus adopt {project} --url http://127.0.0.1:9100 --secret
-SERVICE_TOKEN`. Front ends' answers stay there: where the service needs one it answers with the question, and the call
+{place} Front ends' answers stay there: where the service needs one it answers with the question, and the call
 comes again with the answer. Who calls it alone has the default of each extension point.
 
 A write is done once for each `call_id`. Its events come with the answer; sending them is the caller's.
 """
+_PLACE: Final = """A platform that it left takes it in the pack's place with
+
+    isthmus adopt {project} --url http://127.0.0.1:9100 --secret SERVICE_TOKEN
+
+"""
+_NO_PLACE: Final = (
+    """Who begins anew with it needs no more. The platform that it is from cannot have it in the pack's place: {why}."""
+)
 
 
 class CannotEject(errors.Conflict):
@@ -116,9 +123,8 @@ class CannotEject(errors.Conflict):
     slug = "exits.cannot-eject"
 
     def __init__(self, pack: str, reasons: Sequence[Hold]) -> None:
-        more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
         super().__init__(
-            f"{pack} cannot stand alone: {reasons[0].why}{more}",
+            f"{pack} cannot stand alone: {first_of(reasons)}",
             remedy=reasons[0].next,
             reasons=[one.why for one in reasons],
         )
@@ -150,7 +156,10 @@ def write(
     files["pyproject.toml"] = _PROJECT.format(
         project=project, package=package, version=version, doc=doc, needs=needs
     ).encode()
+    joined = joins(pack, flows_of(release.packs.values(), (line.front_end for line in release.lines.values())))
+    place = _NO_PLACE.format(why=first_of(joined)) if joined else _PLACE.format(project=project)
     files["README.md"] = _README.format(
+        place=place,
         project=project,
         package=package,
         name=pack.name,

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from isthmus.kernel import Value
 from isthmus.store import Database
 
-Ended = Literal["green", "red", "refused"]
+Ended = Literal["green", "alone", "red", "refused"]
 
 _KEEP: Final = "insert into governance.exit_run (pack, at, ended, calls, reason) values ($1, $2, $3, $4, $5)"
 # Since when it ends as it does: the first run of that kind behind the last one of another kind.
@@ -24,9 +24,10 @@ _LATEST: Final = """
 class ExitRun(Value):
     """How the last exit of a pack ended, and since when exits of it end so.
 
-    green: the service answered every recorded call as the pack does. red: it was built, or should have been, and
-    differs. refused: the pack holds on to the platform by something that no service can have. calls: recorded calls
-    that were run by both.
+    green: the service answered every recorded call as the pack does. alone: it answered its own, and flows that have
+    the pack's writes in their transactions could not do with it. red: it was built, or should have been, and differs.
+    refused: the pack holds on to the platform by something that no service can have. calls: recorded calls that were
+    run by both.
     """
 
     pack: str
@@ -39,8 +40,11 @@ class ExitRun(Value):
     @property
     def sentence(self) -> str:
         """Return it in words, as `exit: red since 2026-03-01, …`."""
-        why = f", {self.reason}" if self.reason else f", {self.calls} recorded calls answered as before"
-        return f"exit: {self.ended} since {self.since:%Y-%m-%d}{why}"
+        since = f"since {self.since:%Y-%m-%d}"
+        answered = f"{self.calls} recorded calls answered as before"
+        if self.ended == "alone":
+            return f"exit: green alone {since}, {answered}; not to be put in place: {self.reason}"
+        return f"exit: {self.ended} {since}, {self.reason or answered}"
 
 
 async def keep(database: Database, pack: str, at: datetime, ended: Ended, calls: int, reason: str) -> ExitRun:

@@ -96,16 +96,18 @@ def unread_fields(consumers: Consumers, packs: Sequence[Pack], age: Age, today: 
 
 
 def untaken_events(
-    consumers: Consumers, packs: Sequence[Pack], mentions: Mentions, said: Said, age: Age
+    consumers: Consumers, packs: Sequence[Pack], mentions: Mentions, said: Said, age: Age, today: date
 ) -> Iterator[Finding]:
-    """Find events that are sent, and that nobody takes."""
+    """Find events that are sent, and that nobody takes; not those that are announced to end another day."""
     sent: dict[str, dict[str, int]] = defaultdict(dict)
     for (code, name), times in said.sent.items():
         sent[name][code] = times
     for pack in packs:
         for kind in pack.events().values():
-            name = event_kind(kind).name
+            name, leaving = event_kind(kind).name, event_kind(kind).deprecated
             by = sent.get(name, {})
+            if leaving and leaving.sunset >= today:
+                continue
             if sum(by.values()) < ASKED_MIN or set(by) & set(said.grouped):
                 continue
             if any(_carries(one, name) for one in said.taken):
@@ -124,7 +126,9 @@ def untaken_events(
                     f"sent {sum(by.values()):,} times for {', '.join(sorted(by))}; no code, subscription, webhook, "
                     "broker or group of readers takes it"
                 ),
-                next=mark("send it no more, and delete it"),
+                next=mark("send it no more: its last day has passed")
+                if leaving
+                else mark("announce its last day, and send it no more after that"),
                 pack=pack.name,
                 kind="event",
                 name=name,

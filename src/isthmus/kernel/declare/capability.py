@@ -31,7 +31,7 @@ class Effect(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deprecated:
-    """Since when a capability is to be left, on which day it goes, and what to use instead."""
+    """Since when a capability or an event is to be left, on which day it goes, and what to use instead."""
 
     since: date
     sunset: date
@@ -126,15 +126,19 @@ class EventKind:
     name: str
     version: str
     subject: str  # the field that names what the event is about
+    deprecated: Deprecated | None = None
 
 
-def event(name: str, *, version: str, subject: str) -> Callable[[E], E]:
-    """Declare a Value as an event; events with the same `subject` arrive in the order of their commits."""
+def event(name: str, *, version: str, subject: str, deprecated: Deprecated | None = None) -> Callable[[E], E]:
+    """Declare a Value as an event; events with the same `subject` arrive in the order of their commits.
+
+    deprecated: every event that leaves the platform says until when it is sent, and so does the API document.
+    """
 
     def declare(cls: E) -> E:
         if subject not in getattr(cls, "__struct_fields__", ()):
             raise TypeError(f"{cls.__name__} has no field {subject!r} to be the subject of {name!r}")
-        cls.__isthmus_event__ = EventKind(name=name, version=version, subject=subject)
+        cls.__isthmus_event__ = EventKind(name=name, version=version, subject=subject, deprecated=deprecated)
         return cls
 
     return declare
@@ -142,8 +146,7 @@ def event(name: str, *, version: str, subject: str) -> Callable[[E], E]:
 
 def event_kind(value: Value | type[Value]) -> EventKind:
     """Return what an event type was declared as; TypeError where it was not."""
-    kind = getattr(value, "__isthmus_event__", None)
-    if kind is None:
+    if (kind := getattr(value, "__isthmus_event__", None)) is None:
         raise TypeError(f"{value!r} is not declared with @event")
     return cast(EventKind, kind)
 

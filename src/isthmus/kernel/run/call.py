@@ -91,6 +91,7 @@ class Call:
     asked_ms: int | None = None  # a deadline shorter than the capability's own
     session: Session = NO_SESSION
     events: list[EventRow] = field(default_factory=list)
+    said: dict[str, Any] = field(default_factory=dict)  # what each of them says, by its id, as others read it
     ids: int = 0
     made: set[str] = field(default_factory=set)  # the ids, as hex digits; `set[str]` takes ten times as long to make
     rollback_only: str = ""  # the part that refused inside this transaction and was caught
@@ -135,8 +136,7 @@ class Call:
         """Run the flows that react to the events of this call, in its transaction; one that refuses undoes the call."""
         for event in self.events:  # what a reaction emits comes behind them
             for offered in self.plan.line.reactions.get(event.type, ()):
-                ask = decode(event.data, offered.capability.ask)
-                context = CallContext(self, self.plan, offered.capability)
+                ask, context = self.said[event.id], CallContext(self, self.plan, offered.capability)
                 await self.traced(offered.capability.name, ask, offered.implementation.function(ask, context))
 
     def traced(self, name: str, ask: Any, answering: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
@@ -223,16 +223,15 @@ class CallContext:
         return decode(written, dict[str, Any])
 
     def emit(self, event: Value) -> None:
-        call = self._call
+        call, kind, data = self._call, event_kind(event), encode(event)
         if call.offered.capability.effect is not Effect.WRITE:
             raise Fault(f"{type(event).__name__} emitted outside a transaction", remedy="emit in a WRITE capability")
-        kind, data = event_kind(event), encode(event)
         own = (one for one in self.plan.line.front_end.events if event_kind(one).name == kind.name)
         if (contract := call.platform.release.events.get(kind.name) or next(own, None)) is None:
             fact = f"{self.front_end!r} emits {kind.name!r}, which neither a pack nor this front end declares"
             raise Fault(fact, remedy=f"write FrontEnd(events=({type(event).__name__},), …)")
         try:
-            decode(data, contract)
+            said = decode(data, contract)
         except BadAsk as wrong:
             fact = f"event {kind.name!r} breaks its contract: {wrong.message}"
             raise Fault(fact, remedy="emit what the contract says, or publish a new version", path=wrong.path) from None
@@ -249,6 +248,7 @@ class CallContext:
                 data=data,
             )
         )
+        call.said[call.events[-1].id] = said
         if call.trace is not None:
             call.trace.events.append((kind.name, event))
 

@@ -76,9 +76,11 @@ METRICS = (
 )  # fmt: skip
 
 # What One ID compares of active members, read when it runs and landed nowhere. Who left nothing is in it too:
-# the persons whom it finds are then all persons.
+# the persons whom it finds are then all persons. What is kept encrypted is opened for it in memory, but for what
+# members are known by: that is compared by its keyed hash.
 RECORDS = """
     select front_end || '/' || member_id as record, front_end, person_id::text as person,
+           member_id, sealed_profile, home.sealed as sealed_home,
            nullif(profile ->> 'given_name', '') as given_name, nullif(profile ->> 'family_name', '') as surname,
            nullif(replace(profile ->> 'birthday', '-', ''), '') as date_of_birth,
            nullif(home.address ->> 'street', '') as street, nullif(home.address ->> 'city', '') as suburb,
@@ -91,7 +93,7 @@ RECORDS = """
         where identity.front_end = membership.front_end and identity.member_id = membership.member_id
     ) as known on true
     left join lateral (
-        select address from member.address
+        select address, sealed from member.address
         where address.front_end = membership.front_end and address.member_id = membership.member_id
         order by label limit 1
     ) as home on true

@@ -7,11 +7,11 @@ from uuid import UUID
 from isthmus.kernel import Condition, Pack, ports
 from isthmus.language import mark
 from isthmus.manifest import DemoData, Every, Growing, Job, Keeps, Named, Page, Personal, Persons, Search
-from isthmus.sealing import Sealed
+from isthmus.sealing import Sealed, Seals
 
 from . import api, entities, rules
 from .service import members, points, programmes, sharing
-from .storage import members as storage
+from .storage import identities, sealing
 
 EXPIRE_EVERY_S = 600  # points of a past day are spent by nobody meanwhile
 
@@ -28,6 +28,7 @@ PERSONS = Persons(
     erased=api.MemberErased,
     set_segments=api.set_segments,
     ask=ask_segments,
+    opened=sealing.opened_records,
     segments="select segments from member.membership where front_end = $1 and member_id = $2",
     known_segments="select distinct unnest(segments) as name from member.membership where front_end = $1",
     consenting="""
@@ -56,9 +57,11 @@ PERSONAL = Personal(
             columns={"value": "identifier"},
             why="who is known by the same at two front ends is one person of the group",
             until=GONE,
-            whose="person_id::text = any($1) or kind = 'email' and lower(value) = any($2)",
+            whose="""person_id::text = any($1)
+                or kind = 'email' and (lower(value) = any($2) or substr(value, 2) = any($1))""",
             leads_to=("person_id::text",),
-            addresses="case when kind = 'email' then value end",
+            addresses="case when kind = 'email' and value like '%@%' then value end",  # and no hash
+            sealed=(identities.OF_PERSONS,),
         ),
         Keeps(
             table="member.membership",
@@ -67,6 +70,7 @@ PERSONAL = Personal(
             until=GONE,
             whose="member_id::text = any($1) or person_id::text = any($1) or merged_into::text = any($1)",
             leads_to=("member_id::text", "merged_into::text", "person_id::text", "account_id::text"),
+            sealed=(sealing.SEALED,),
         ),
         Keeps(
             table="member.consent_change",
@@ -82,6 +86,7 @@ PERSONAL = Personal(
             until=GONE,
             whose="member_id::text = any($1)",
             addresses="case when kind = 'email' and is_verified then value end",
+            sealed=(identities.SEALED,),
         ),
         Keeps(
             table="member.address",
@@ -109,13 +114,13 @@ PERSONAL = Personal(
 )
 
 
-async def find_named(session: ports.Session, front_end: str, ask: api.FindMember) -> list[str]:
+async def find_named(session: ports.Session, front_end: str, ask: api.FindMember, seals: Seals) -> list[str]:
     """Return who is meant by what they are known by."""
     wanted = rules.normalised(api.Identity(kind=ask.kind, value=ask.value))
-    return [str(await storage.find(session, front_end, wanted.kind, wanted.value))]
+    return [str(await identities.find(session, front_end, wanted, seals))]
 
 
-async def name_other(session: ports.Session, front_end: str, ask: api.Merge) -> list[str]:
+async def name_other(session: ports.Session, front_end: str, ask: api.Merge, seals: Seals) -> list[str]:
     """Return who is to go into another."""
     return [str(ask.other_id)]
 

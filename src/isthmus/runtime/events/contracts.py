@@ -29,8 +29,14 @@ class EventContracts:
         return {**release.events, **own_events(line.front_end)} if line else release.events
 
     def cloud_event(self, event: Event, *, is_personal: bool) -> bytes:
-        """Return an event as JSON of CloudEvents 1.0; where it is not `is_personal`, marked fields are masked."""
-        return event.cloud_event() if is_personal else self.masked(event).cloud_event()
+        """Return an event as JSON of CloudEvents 1.0; where it is not `is_personal`, marked fields are masked.
+
+        One that is to be left says until when it is sent.
+        """
+        contract = self.release().events.get(event.type)
+        leaving = event_kind(contract).deprecated if contract else None
+        more = {"sunset": leaving.sunset.isoformat()} if leaving else {}
+        return (event if is_personal else self.masked(event)).cloud_event(**more)
 
     def masked(self, event: Event) -> Event:
         """Return an event with what its contract marks as personal masked; without data where nothing can read it."""

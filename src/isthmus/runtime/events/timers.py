@@ -131,12 +131,18 @@ def following(release: Release, events: Iterable[Event]) -> list[Following]:
 
 
 def _matters(after: After, event: Event, settings: Mapping[str, str]) -> bool:
+    if after.below and _version(event.version) >= _version(after.below):
+        return False
     if after.only is None:
         return True
     try:
         return after.only(decode(event.data, after.event), settings)
     except Exception:  # what is called fails as well, where it is seen, and holds up nothing else
         return True
+
+
+def _version(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _is_now(event: Event, after: After, now: datetime) -> bool:

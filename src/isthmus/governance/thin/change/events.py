@@ -1,9 +1,10 @@
-"""Send an event no more that nobody takes: what sends it goes, with all that only it had named."""
+"""Let an event go that nobody takes: its last day is announced first, and then it goes with what sends it."""
 
 from __future__ import annotations
 
 import inspect
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from isthmus.kernel import Pack, Value
 from isthmus.kernel.host import event_kind
 
 from . import removing
-from .code import CONTEXT, ByHand
+from .code import CONTEXT, ByHand, Source
 from .delete import change_of, check_unused, folder_of, is_declared, said_elsewhere
 from .named import Code
 from .seam import Change
@@ -22,10 +23,7 @@ from .seam import Change
 
 def delete_event(code: Code, pack: Pack, kind: type[Value]) -> Change:
     """Return the change that takes an event out of a pack. Raises ByHand."""
-    name, folder = event_kind(kind).name, folder_of(pack)
-    path = Path(inspect.getsourcefile(kind) or "").resolve()
-    if path not in code.texts:
-        raise ByHand(f"{name} is not declared in {code.root}", remedy="only code of this checkout is changed")
+    name, folder, path = event_kind(kind).name, folder_of(pack), _file(code, kind)
     target = f"{code.module(path).name}.{kind.__name__}"
     sent = [one for one in removing.uses(code, path, kind.__name__) if not code.is_test(one.file)]
     tests = removing.remove_tests(code, target, lambda one: is_declared(code, one, folder))
@@ -42,6 +40,40 @@ def delete_event(code: Code, pack: Pack, kind: type[Value]) -> Change:
     removing.sweep(code, used | removing.remove(code, path, {kind.__name__}), [folder])
     change = change_of(code, name, f"Send {name} no more, which nobody takes", [folder], tests, said)
     return replace(change, unsent=(name,))
+
+
+def announce_event(code: Code, pack: Pack, kind: type[Value], since: date, last: date) -> Change:
+    """Return the change that announces the last day of an event. Raises ByHand."""
+    name, path = event_kind(kind).name, _file(code, kind)
+    source = Source(path, code.module(path).name, code.texts[path])
+    made = next(
+        (
+            one.decorator
+            for held in source.tree.body
+            if isinstance(held, cst.ClassDef) and held.name.value == kind.__name__
+            for one in held.decorators
+            if isinstance(one.decorator, cst.Call) and m.matches(one.decorator, m.Call(args=[m.AtLeastN(n=1)]))
+        ),
+        None,
+    )
+    if made is None:
+        raise ByHand(f"{kind.__name__} is not declared as an event itself", remedy="write `deprecated=` where it is")
+    day = source.need("datetime", "date")
+    days = [f"{day}({one.year}, {one.month}, {one.day})" for one in (since, last)]
+    said = f'{source.need("isthmus.kernel.host", "Deprecated")}(since={days[0]}, sunset={days[1]}, instead="")'
+    plain = cst.Module([]).code_for_node(made).rstrip().removesuffix(")").rstrip().removesuffix(",")
+    source.replace(made, cst.parse_expression(f"{plain}, deprecated={said})"))
+    code.texts[path] = source.text()
+    return change_of(code, name, f"Announce the last day of {name}, which nobody takes", [folder_of(pack)], [])
+
+
+def _file(code: Code, kind: type[Value]) -> Path:
+    path = Path(inspect.getsourcefile(kind) or "").resolve()
+    if path not in code.texts:
+        raise ByHand(
+            f"{event_kind(kind).name} is not declared in {code.root}", remedy="only code of this checkout is changed"
+        )
+    return path
 
 
 class _Silent(cst.CSTTransformer):

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
-from typing import Final
 
 from isthmus.kernel import Caller, ports
 from isthmus.manifest.actions import EVERYWHERE
-from isthmus.manifest.parts import FRONT_END, Relation
+from isthmus.manifest.parts import FRONT_END, PART, Relation
 
 from .. import api, rules
 from ..storage import relations
-
-_PART: Final = re.compile(r"([a-z][a-z-]{0,31})/([!#-&(-\[\]-~]{1,100})")
 
 
 async def give(session: ports.Session, person_id: int, one: api.RelationAt, by: Caller, kinds: Collection[str]) -> None:
@@ -41,7 +37,7 @@ def check(one: api.RelationAt, by: Caller, kinds: Collection[str]) -> None:
     gives on what was given to them until Friday.
     """
     rules.role_of(one.role)
-    match = _PART.fullmatch(one.part)
+    match = PART.fullmatch(one.part)
     if one.front_end == EVERYWHERE or match is None or match[1] not in {FRONT_END, *kinds}:
         raise api.WrongPart(part=one.part, kinds=sorted(kinds))
     if match[1] == FRONT_END and match[2] != one.front_end:

@@ -16,6 +16,7 @@ from isthmus.values import Buyer, composed
 from .. import api, rules
 from ..storage import addresses
 from ..storage import erasing as storage_erasing
+from ..storage import identities as storage_identities
 from ..storage import members as storage
 from ..storage import sharing as storage_sharing
 from .points import into_programme
@@ -43,16 +44,18 @@ async def _registered(asks: Sequence[api.Registration], path: str, ctx: Context)
             reasons = [f"{no.reason} ({no.by})" for no in verdict.vetoes]
             raise api.RegistrationRefused(reasons=reasons, path=path.format(at))
     identities = [rules.joined(ask) for ask in asks]
-    await _refuse_taken(identities, path, ctx)
+    seals = ctx.resource(Seals, UNSEALED)
+    known = await storage_identities.names([one.value for found in identities for one in found], seals)
+    await _refuse_taken(identities, path, known, ctx)
     verified = [one for found in identities for one in found if one.is_verified]
-    persons = await storage.persons(ctx.session, verified)
+    persons = await storage_identities.persons(ctx.session, verified, known)
     own = [ctx.attributes(OWN, ask.attributes, f"{path.format(at)}.attributes") for at, ask in enumerate(asks)]
     drafts = [_draft(*one, persons, ctx) for one in zip(asks, identities, own, strict=True)]
     answered = ctx.answer(api.tier_for)(0)
     tier = composed(answered) if isinstance(answered, str) else ""
     try:
-        await storage.register(ctx.session, ctx.front_end, drafts, tier, ctx.now)
-    except (ConstraintBroken, storage.NotAllWritten):  # at the same moment, or the person is here already
+        await storage.register(ctx.session, ctx.front_end, drafts, tier, ctx.now, known, seals)
+    except (ConstraintBroken, storage_identities.NotAllWritten):  # at the same moment, or the person is here already
         raise api.IdentityTaken(kind=drafts[0].identities[0].kind, path=f"{path.format(0)}.identities[0]") from None
     for draft in drafts:
         ctx.emit(api.MemberRegistered(member_id=draft.member_id, person_id=draft.person_id))
@@ -62,14 +65,16 @@ async def _registered(asks: Sequence[api.Registration], path: str, ctx: Context)
     ]
 
 
-async def _refuse_taken(identities: Sequence[Sequence[api.Identity]], path: str, ctx: Context) -> None:
+async def _refuse_taken(
+    identities: Sequence[Sequence[api.Identity]], path: str, known: storage_identities.Names, ctx: Context
+) -> None:
     flat = [(at, place, one) for at, found in enumerate(identities) for place, one in enumerate(found)]
     seen: set[tuple[str, str]] = set()
     for at, place, one in flat:
         if (one.kind, one.value) in seen:
             raise api.IdentityTaken(kind=one.kind, path=f"{path.format(at)}.identities[{place}]")
         seen.add((one.kind, one.value))
-    taken = await storage.first_taken(ctx.session, ctx.front_end, [one for _, _, one in flat])
+    taken = await storage_identities.first_taken(ctx.session, ctx.front_end, [one for _, _, one in flat], known)
     if taken is not None:
         at, place, one = flat[taken]
         raise api.IdentityTaken(kind=one.kind, path=f"{path.format(at)}.identities[{place}]")
@@ -102,7 +107,8 @@ async def list_consents(ask: api.ListConsents, ctx: Context) -> api.ConsentChang
 @implements(api.find_member)
 async def find_member(ask: api.FindMember, ctx: Context) -> api.Member:
     wanted = rules.normalised(api.Identity(kind=ask.kind, value=ask.value))
-    member_id = await storage.find(ctx.session, ctx.front_end, wanted.kind, wanted.value)
+    seals = ctx.resource(Seals, UNSEALED)
+    member_id = await storage_identities.find(ctx.session, ctx.front_end, wanted, seals)
     if member_id is None:
         raise api.NotAMember(what=f"who is known by this {ask.kind}", path="$.value")
     return await _member(member_id, ctx)
@@ -124,6 +130,7 @@ async def update_member(ask: api.UpdateMember, ctx: Context) -> api.Member:
         ctx.session,
         ctx.front_end,
         locked.member_id,
+        seals=ctx.resource(Seals, UNSEALED),
         profile=ask.profile and rules.named(ask.profile),
         consents=ask.consents,
         attributes=own,
@@ -135,20 +142,31 @@ async def update_member(ask: api.UpdateMember, ctx: Context) -> api.Member:
 async def put_identity(ask: api.PutIdentity, ctx: Context) -> api.Member:
     locked = await _locked(ask.member_id, ctx)
     identity = rules.normalised(ask.identity)
-    person_id = await _person(locked, identity, ctx) if identity.is_verified else locked.person_id
-    if not await storage.put_identity(ctx.session, ctx.front_end, locked.member_id, identity):
-        raise api.IdentityTaken(kind=identity.kind, path="$.identity")
+    seals = ctx.resource(Seals, UNSEALED)
+    known = await storage_identities.names([identity.value], seals)
+    person_id = await _person(locked, identity, known, ctx) if identity.is_verified else locked.person_id
+    given, sealed = [(locked.member_id, identity)], [None]
+    if known.is_on:
+        text = identity.value.encode()
+        sealed = await seals.seal(ctx.session, ctx.front_end, str(locked.member_id), storage_identities.TABLE, [text])
+    try:
+        await storage_identities.add(ctx.session, ctx.front_end, given, known, sealed)
+    except storage_identities.NotAllWritten:
+        raise api.IdentityTaken(kind=identity.kind, path="$.identity") from None
     if identity.is_verified:
         try:
-            await storage.know_person(ctx.session, ctx.front_end, locked.member_id, person_id, identity)
+            await storage.know_person(ctx.session, ctx.front_end, locked.member_id, person_id, identity, known)
         except ConstraintBroken:  # that person joined here at the same moment
             raise api.AnotherPerson(kind=identity.kind, path="$.identity") from None
     return await _member(locked.member_id, ctx)
 
 
-async def _person(locked: storage.Locked, identity: api.Identity, ctx: Context) -> UUID:
+async def _person(
+    locked: storage.Locked, identity: api.Identity, names: storage_identities.Names, ctx: Context
+) -> UUID:
     """Return who is known by a verified identity: another person than before where nothing else holds on to that."""
-    known = (await storage.persons(ctx.session, [identity])).get((identity.kind, identity.value), locked.person_id)
+    found = await storage_identities.persons(ctx.session, [identity], names)
+    known = found.get((identity.kind, identity.value), locked.person_id)
     if known == locked.person_id:
         return known
     is_alone = await storage.memberships(ctx.session, locked.person_id) == 1
@@ -161,7 +179,8 @@ async def _person(locked: storage.Locked, identity: api.Identity, ctx: Context) 
 async def remove_identity(ask: api.RemoveIdentity, ctx: Context) -> api.Member:
     locked = await _locked(ask.member_id, ctx)
     gone = rules.normalised(api.Identity(kind=ask.kind, value=ask.value))
-    await storage.remove_identity(ctx.session, ctx.front_end, locked, gone)
+    known = await storage_identities.names([gone.value], ctx.resource(Seals, UNSEALED))
+    await storage_identities.remove(ctx.session, ctx.front_end, locked.member_id, locked.person_id, gone, known)
     return await _member(locked.member_id, ctx)
 
 
@@ -211,6 +230,7 @@ async def merge(ask: api.Merge, ctx: Context) -> api.Member:
         ctx.session,
         ctx.front_end,
         stays.member_id,
+        seals=seals,
         profile=rules.filled(one.profile, other.profile),
         consents=sorted({*one.consents, *other.consents}),
         attributes=one.attributes or other.attributes,
@@ -218,7 +238,7 @@ async def merge(ask: api.Merge, ctx: Context) -> api.Member:
     await storage.set_segments(ctx.session, ctx.front_end, stays.member_id, sorted({*one.segments, *other.segments}))
     tier = composed(answered) if isinstance(answered, str) else stays.tier
     await storage_sharing.join(ctx.session, ctx.front_end, stays.member_id, goes.member_id, ctx.now)
-    joined = await storage.merge(ctx.session, ctx.front_end, stays, goes, tier)
+    joined = await storage.merge(ctx.session, ctx.front_end, stays, goes, tier, seals)
     first = joined[0] if joined else None
     ctx.emit(
         api.MembersMerged(

@@ -33,7 +33,7 @@ async def list_profile_shares(ask: api.ListProfileShares, ctx: Context) -> api.P
 @implements(api.read_profile)
 async def read_profile(ask: api.ReadProfile, ctx: Context) -> api.GroupProfile:
     member = await _member(ask.member_id, ctx)
-    others = await storage.elsewhere(ctx.session, member.member_id)
+    others = await storage.elsewhere(ctx.session, member.member_id, ctx.resource(Seals, UNSEALED))
 
     def known(kind: str) -> str | None:
         own = [one.value for one in member.identities if one.kind == kind and one.is_verified]

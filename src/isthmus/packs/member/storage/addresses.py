@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from isthmus.kernel import decode, encode, ports
+from isthmus.kernel import encode, ports
 from isthmus.sealing import Seals
 from isthmus.values import Address
-
-from .. import api
 
 TABLE: Final = "member.address"
 Given = Mapping[str, Address]  # by label
@@ -32,12 +29,3 @@ async def put(session: ports.Session, front_end: str, member_id: UUID, given: Gi
 async def remove(session: ports.Session, front_end: str, member_id: UUID, label: str) -> None:
     gone = "delete from member.address where front_end = $1 and member_id = $2 and label = $3"
     await session.execute(gone, front_end, member_id, label)
-
-
-async def opened(row: ports.Row, session: ports.Session, seals: Seals) -> tuple[api.StoredAddress, ...]:
-    """Return the addresses of a member's row, which has what is sealed of them as base64."""
-    rows = decode(row["addresses"], list[dict[str, Any]])
-    kept = [(encode(one["address"]), one["sealed"] and base64.b64decode(one["sealed"])) for one in rows]
-    texts = await seals.taken_out(session, str(row["member_id"]), TABLE, kept)
-    found = zip(rows, texts, strict=True)
-    return tuple(api.StoredAddress(label=one["label"], address=decode(text, Address)) for one, text in found)

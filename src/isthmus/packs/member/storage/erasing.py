@@ -20,8 +20,8 @@ _ERASE = (
 )
 _ERASED = """
 with one as (
-    update member.membership set state = 'erased', profile = '{}', consents = '{}', segments = '{}', attributes = $3,
-        account_id = null
+    update member.membership set state = 'erased', profile = '{}', sealed_profile = null, consents = '{}',
+        segments = '{}', attributes = $3, account_id = null
     where front_end = $1 and member_id = $2
 )
 select member_id from member.membership where front_end = $1 and merged_into = $2 order by member_id

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from isthmus.kernel import decode, ports
+from isthmus.kernel import decode, encode, ports
+from isthmus.sealing import Seals
 
 from .. import api
+from . import identities, sealing
 
 _END = """
 update member.profile_share set ended_at = $4
@@ -68,14 +71,32 @@ async def join(session: ports.Session, front_end: str, stays: UUID, goes: UUID, 
     await session.execute(_FOLLOW, front_end, stays, goes)
 
 
-async def elsewhere(session: ports.Session, member_id: UUID) -> Sequence[Elsewhere]:
+async def elsewhere(session: ports.Session, member_id: UUID, seals: Seals) -> Sequence[Elsewhere]:
     """Return what a member of this front end lets it read, the latest consent first."""
+    rows = await session.fetch("select * from member.said_elsewhere($1)", member_id)
+    known = [decode(row["known"], list[dict[str, Any]]) for row in rows]
+    kept: list[sealing.Kept] = []
+    for row, found in zip(rows, known, strict=True):
+        of = str(row["member_id"])
+        kept.append((sealing.TABLE, of, row["sealed_profile"], row["profile"]))
+        kept += [(identities.TABLE, of, sealing.bytes_of(one), one["value"].encode()) for one in found]
+    sealed = [(table, of, text) for table, of, text, _ in kept if text is not None]
+    opened = iter(await seals.open_shared(sealed) if sealed else ())
+    texts = iter([clear if text is None else next(opened) for _, _, text, clear in kept])
     return [
-        Elsewhere(
-            source=api.ProfileSource(front_end=row["front_end"], fields=tuple(row["fields"])),
-            profile=decode(row["profile"], api.Profile),
-            email=row["email"],
-            phone=row["phone"],
-        )
-        for row in await session.fetch("select * from member.profile_elsewhere($1)", member_id)
+        _elsewhere(row, next(texts), [(one["kind"], next(texts)) for one in found])
+        for row, found in zip(rows, known, strict=True)
     ]
+
+
+def _elsewhere(row: ports.Row, said: bytes, known: Sequence[tuple[str, bytes]]) -> Elsewhere:
+    values = {kind: value.decode() for kind, value in sorted(known, reverse=True)}  # the first in order counts
+    return Elsewhere(
+        source=api.ProfileSource(front_end=row["front_end"], fields=tuple(row["fields"])),
+        profile=decode(
+            encode({name: one for name, one in decode(said, dict[str, str]).items() if name in row["fields"]}),
+            api.Profile,
+        ),
+        email=values.get("email"),
+        phone=values.get("phone"),
+    )

@@ -140,7 +140,7 @@ class Methods(Value):
     items: tuple[str, ...]
 
 
-@event("payment.payment-moved", version="1.0", subject="payment_id")
+@event("payment.payment-moved", version="1.1", subject="payment_id")
 class PaymentMoved(Value):
     """A payment is in another state."""
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from isthmus.kernel import Pack, ports
-from isthmus.sealing import Sealed
-from isthmus.store import Database
+from isthmus.sealing import KNOWN_BY, Sealed, known_by
+from isthmus.store import ConstraintBroken, Database
 
 from .keys import PersonKeys, named, sealable
 
@@ -33,7 +33,7 @@ async def encrypt(
     """Seal what is in the clear in the tables that the settings name; it may be stopped and begun again at any time."""
     found: dict[str, Encrypted] = {}
     for table, sealed in sealable(packs):
-        if keys.is_on(table):
+        if keys.is_on(sealed.along or table):
             done = found.setdefault(table, Encrypted(named(table)))
             await _encrypt(database, keys, table, sealed, done, said)
     return list(found.values())
@@ -58,6 +58,8 @@ async def _encrypt(
 
 
 def _in_the_clear(sealed: Sealed) -> str:
+    if sealed.is_by_hash:
+        return f"{sealed.column} !~ '{KNOWN_BY}' and ({sealed.subject}) is not null"
     is_filled = f"{sealed.column} is not null" if sealed.empty == "null" else f"{sealed.column} <> {sealed.empty}"
     return f"{sealed.into} is null and {is_filled} and ({sealed.subject}) is not null"
 
@@ -74,18 +76,48 @@ async def _of_blocks(session: ports.Session, keys: PersonKeys, table: str, seale
     )
     if not rows:
         return 0
+    try:
+        async with session.savepoint():
+            await _seal_rows(session, keys, table, sealed, rows)
+        return len(rows)
+    except (
+        ConstraintBroken
+    ):  # a server that does not seal yet wrote what is there by its hash: one by one, but for that
+        return sum([await _is_sealed_alone(session, keys, table, sealed, row) for row in rows])
+
+
+async def _is_sealed_alone(
+    session: ports.Session, keys: PersonKeys, table: str, sealed: Sealed, row: ports.Row
+) -> bool:  # fmt: skip
+    try:
+        async with session.savepoint():
+            await _seal_rows(session, keys, table, sealed, [row])
+    except ConstraintBroken:
+        return False
+    return True
+
+
+async def _seal_rows(
+    session: ports.Session, keys: PersonKeys, table: str, sealed: Sealed, rows: Sequence[ports.Row]
+) -> None:  # fmt: skip
     hashes: list[bytes | None] = []
-    texts: list[bytes] = []
+    texts: list[bytes | None] = []
     for row in rows:
-        texts += await keys.seal(session, row["front_end"], row["subject"], table, [row["clear"].encode()])
-        hashes.append(await keys.hashed(row["clear"].lower(), session) if sealed.hashed else None)
-    more = f", {sealed.hashed} = given.hashed" if sealed.hashed else ""
+        clear = row["clear"]
+        given = (row["front_end"], row["subject"], table, [clear.encode()])
+        texts += await keys.seal(session, *given) if sealed.into else [None]
+        hashes.append(
+            await keys.hashed(clear if sealed.is_by_hash else clear.lower(), session) if sealed.hashed else None
+        )
+    changed = {sealed.column: "given.known" if sealed.is_by_hash else sealed.empty}
+    changed |= {sealed.into: "given.sealed"} if sealed.into else {}
+    changed |= {sealed.hashed: "given.hashed"} if sealed.hashed and not sealed.is_by_hash else {}
     await session.execute(
-        f"""update {table} as one set {sealed.column} = {sealed.empty}, {sealed.into} = given.sealed{more}
-            from unnest($1::text[], $2::bytea[], $3::bytea[]) as given (place, sealed, hashed)
+        f"""update {table} as one set {", ".join(f"{column} = {value}" for column, value in changed.items())}
+            from unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[]) as given (place, sealed, hashed, known)
             where one.ctid = given.place::tid""",
         [row["place"] for row in rows],
         texts,
         hashes,
+        [hashed and known_by(hashed) for hashed in hashes],
     )
-    return len(rows)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import binascii
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -25,7 +26,7 @@ from isthmus.kernel import Caller, Pack, Platform, errors, ports
 from isthmus.manifest import Keeps, Personal, Persons, brought
 from isthmus.manifest.actions import EXPORT_PERSON, Doer, check
 from isthmus.manifest.kept import Gives
-from isthmus.sealing import UNSEALED, Seals
+from isthmus.sealing import UNSEALED, Sealed, Seals
 from isthmus.store import schema_of
 from isthmus.store.personal_columns import read_marks
 from isthmus.values import folded
@@ -86,13 +87,14 @@ async def _learn(kept: Sequence[Keeps], found: _Found, session: ports.Session, s
         found.names |= {one.hex() for one in hashes if one is not None}
         for one in leading:
             named = ", ".join(f"{sql} as n{at}" for at, sql in enumerate(one.leads_to)) or "null as n0"
-            at_sealed = next((at for at, sealed in enumerate(one.sealed) if sealed.column == one.addresses), None)
+            at_sealed = next((at for at, sealed in _opens(one) if _names(one.addresses, sealed.column)), None)
             more = f"{one.addresses or 'null'} as address{_sealed(one)}"
             sql = f"select {named}, {more} from {one.table} where {one.whose} {_BOTH}"
             for row in await session.fetch(f"{sql} limit {ROWS_MAX}", *found.arguments):
                 found.names |= {row[f"n{at}"] for at in range(len(one.leads_to)) if row[f"n{at}"]}
                 address = row["address"]
-                if at_sealed is not None and row[f"sealed{at_sealed}"]:
+                is_one = address or (at_sealed is not None and one.addresses == one.sealed[at_sealed].column)
+                if is_one and at_sealed is not None and row[f"sealed{at_sealed}"]:
                     address = await _opened(one, at_sealed, row, session, seals)
                 found.addresses |= {folded(address)} if address else set()
         if before == (len(found.names), len(found.addresses)):
@@ -117,7 +119,16 @@ async def _of_tables(
 
 def _sealed(one: Keeps) -> str:
     """Return the SQL of what a row has sealed, and whose each is."""
-    return "".join(f", {of.into} as sealed{at}, {of.subject} as subject{at}" for at, of in enumerate(one.sealed))
+    return "".join(f", {of.into} as sealed{at}, {of.subject} as subject{at}" for at, of in _opens(one))
+
+
+def _opens(one: Keeps) -> list[tuple[int, Sealed]]:
+    """Return what of a table is sealed and opens again; of what has a hash alone nothing does."""
+    return [(at, sealed) for at, sealed in enumerate(one.sealed) if sealed.into]
+
+
+def _names(sql: str, column: str) -> bool:
+    return re.search(rf"\b{re.escape(column)}\b", sql) is not None
 
 
 async def _opened(one: Keeps, at: int, row: ports.Row, session: ports.Session, seals: Seals) -> str:
@@ -131,7 +142,7 @@ def _opening(one: Keeps, session: ports.Session, seals: Seals) -> Open | None:
 
     async def open_(row: ports.Row) -> dict[str, Any]:
         said = cast("dict[str, Any]", json.loads(row["row"]))
-        for at, sealed in enumerate(one.sealed):
+        for at, sealed in _opens(one):
             if said.pop(sealed.into):
                 said[sealed.column] = await _opened(one, at, row, session, seals)
         return said

@@ -42,18 +42,22 @@ class PersonKeys(Seals):
     def is_on(self, table: str) -> bool:
         return named(table) in self._sealed
 
-    async def seal(
-        self, session: ports.Session, front_end: str, subject: str, table: str, texts: Sequence[bytes],
+    async def seal_all(
+        self, session: ports.Session, front_end: str, subject: str, texts: Sequence[tuple[str, bytes]],
         *, is_first: bool = False,
     ) -> list[bytes]:  # fmt: skip
         make = self._first if is_first else self._made
-        cipher, bound = AESGCM(await make(session, front_end, subject)), _bound(table, subject)
-        nonces = [os.urandom(NONCE) for _ in texts]
-        return [FORM + nonce + cipher.encrypt(nonce, text, bound) for nonce, text in zip(nonces, texts, strict=True)]
+        cipher = AESGCM(await make(session, front_end, subject))
+        sealed = [(os.urandom(NONCE), text, _bound(table, subject)) for table, text in texts]
+        return [FORM + nonce + cipher.encrypt(nonce, text, bound) for nonce, text, bound in sealed]
 
-    async def open_each(self, session: ports.Session, table: str, sealed: Sequence[tuple[str, bytes]]) -> list[bytes]:
-        kept = await storage.keys(session, sorted({subject for subject, _ in sealed}))
-        return [await self._opened(kept.get(subject), subject, table, one) for subject, one in sealed]
+    async def open_all(self, session: ports.Session, sealed: Sequence[tuple[str, str, bytes]]) -> list[bytes]:
+        kept = await storage.keys(session, sorted({subject for _, subject, _ in sealed}))
+        return [await self._opened(kept.get(subject), subject, table, one) for table, subject, one in sealed]
+
+    async def open_shared(self, sealed: Sequence[tuple[str, str, bytes]]) -> list[bytes]:
+        async with self._database.platform() as own:
+            return await self.open_all(own, sealed)
 
     async def _opened(self, kept: Wrapped | None, subject: str, table: str, sealed: bytes) -> bytes:
         if kept is None:
@@ -71,15 +75,20 @@ class PersonKeys(Seals):
                 remedy="rows and keys are of two copies, or a row was changed by hand: restore both of one moment",
             ) from None
 
-    async def hashed(self, text: str, session: ports.Session | None = None) -> bytes | None:
-        if not self._of_hashes and (session is None or await storage.key(session, OF_HASHES) or self._sealed):
+    async def hashed(self, text: str, session: ports.Session | None = None, *, is_made: bool = True) -> bytes | None:
+        if not self._of_hashes and ((self._sealed and is_made) or await self._has_hashes(session)):
             # Its own transaction: what is remembered has to be there, whatever becomes of the caller's.
             async with self._database.platform_transaction() as own:
-                if not self._sealed and await storage.key(own, OF_HASHES) is None:
-                    return None
                 made = await self._made(own, OF_HASHES, OF_HASHES)
             self._of_hashes = made
         return hmac.digest(self._of_hashes, text.encode(), "sha256") if self._of_hashes else None
+
+    async def _has_hashes(self, session: ports.Session | None) -> bool:
+        """Say whether anything was ever sealed here that is found by a hash."""
+        if session is not None:
+            return await storage.key(session, OF_HASHES) is not None
+        async with self._database.platform() as own:
+            return await storage.key(own, OF_HASHES) is not None
 
     async def rewrap(self, session: ports.Session) -> int:
         """Wrap some keys under the newest envelope key that are under another; return how many there were."""
@@ -130,7 +139,7 @@ def sealable(packs: Iterable[Pack]) -> Iterator[tuple[str, Sealed]]:
 def keys_at(place: Place) -> PersonKeys:
     """Return the keys of a platform. Raises WrongSettings for a table that has nothing to seal."""
     settings: api.PersonalSettings = place.settings
-    known = {named(table) for table, _ in sealable(place.packs)}
+    known = {named(table) for table, sealed in sealable(place.packs) if not sealed.along}
     for one in settings.sealed:
         if one not in known:
             raise WrongSettings(

@@ -9,6 +9,7 @@ import cedarpy
 
 from isthmus.kernel import Capability, decode
 from isthmus.manifest.named import Named, names_in
+from isthmus.sealing import Seals
 
 from .. import api
 from ..rules.schema import entity_of
@@ -27,8 +28,9 @@ def spoken_of(text: str, named: Iterable[Named]) -> tuple[Named, ...]:
 
 
 async def things_in(
-    kinds: Sequence[Named], capability: Capability[Any, Any], front_end: str, ask: Any, database: Database | None
-) -> list[Thing]:
+    kinds: Sequence[Named], capability: Capability[Any, Any], front_end: str, ask: Any, database: Database | None,
+    seals: Seals,
+) -> list[Thing]:  # fmt: skip
     """Return what an ask names of some kinds. Raises BadAsk where it cannot be read."""
     read = decode(ask, capability.ask) if isinstance(ask, bytes) else ask
     names = {one: {*names_in(read, one.by)} for one in kinds}
@@ -38,7 +40,7 @@ async def things_in(
     try:
         for one in kinds:
             if found := one.found.get(capability):
-                names[one] |= {*await found(session, front_end, read)}
+                names[one] |= {*await found(session, front_end, read, seals)}
         return [thing for one, some in names.items() for thing in await known(session, one, front_end, some)]
     finally:
         await session.close()

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from isthmus.kernel import Pack, Value, decode, encode
 from isthmus.manifest import Place
+from isthmus.sealing import UNSEALED, Seals
 
 from .. import api, storage
 from .policies import DEFAULT, Policies, Source
@@ -121,6 +122,7 @@ def policies_at(place: Place) -> Policies:
     policies.watched = Watched(
         policies, place.packs, folder, settings.defaults, place.database, copy, held=found.hash, tried=found.hash
     )  # fmt: skip
+    policies.seals = lambda: place.resource(Seals) or UNSEALED
     if not place.is_beside:
         keep(found, copy)
     return policies

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
@@ -14,6 +14,7 @@ from isthmus.kernel import Caller, Capability, Effect, FrontEnd, Pack, errors, p
 from isthmus.manifest.actions import ACTIONS, Action
 from isthmus.manifest.named import Named, fields_of, named_by
 from isthmus.manifest.parts import FRONT_END, kinds_of
+from isthmus.sealing import UNSEALED, Seals
 
 from .. import api
 from ..rules.cases import Case, read_cases
@@ -77,6 +78,7 @@ class Policies:
         self._sources = tuple(sources)
         self._sets: dict[tuple[str, str, str], PolicySet] = {}
         self._decided = 0
+        self.seals: Callable[[], Seals] = lambda: UNSEALED  # of what asks name by what is kept encrypted
         self.watched: Looking | None = None  # the files that these come from
         problems = [*_problems(self._sources, self._schema)]
         if not problems:
@@ -115,7 +117,7 @@ class Policies:
         """Decide over what an ask names, where policies speak of such things; it is never remembered."""
         if not (kinds := held.about.get(capability.name)):
             return decided
-        things = await naming.things_in(kinds, capability, caller.front_end, ask, self.database)
+        things = await naming.things_in(kinds, capability, caller.front_end, ask, self.database, self.seals())
         if not things:
             return decided
         found = self._decide(held, who_calls(caller), capability.name, caller.front_end, caller.via, things)
