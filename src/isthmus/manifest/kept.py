@@ -24,7 +24,9 @@ class Keeps:
     folded. Nothing: nobody can say whose a row is, for the reason that `unknown` gives. leads_to: SQL of texts under
     which more is kept of whom a row is, such as an order's id. addresses: SQL of an e-mail address that is theirs, or
     null. hidden: columns that are given to nobody, such as the hash of a password. sealed: the columns that a company
-    can have kept encrypted under a key per person (`[settings.personal-data] sealed`).
+    can have kept encrypted under a key per person (`[settings.personal-data] sealed`). in_the_clear: why the others
+    stay as they are where a company has all encrypted that can be, for the register: one of `manifest.clear`, or
+    a sentence of your own.
     """
 
     table: str
@@ -37,6 +39,7 @@ class Keeps:
     addresses: str = ""
     hidden: tuple[str, ...] = ()
     sealed: tuple[Sealed, ...] = ()
+    in_the_clear: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

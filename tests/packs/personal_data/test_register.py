@@ -239,6 +239,8 @@ def test_the_command_says_it_as_lines_json_or_csv(said: Callable[..., str]) -> N
     found = json.loads(said("--json", "--calls"))
     assert {*found} == {*api.Register.__struct_fields__}
     assert "letters.read → .to" in [one["where"] for one in found["entries"]]
+    (clear,) = (one for one in said("--in-the-clear").splitlines() if "letters.letter" in one)
+    assert clear.split("\t") == ["letters.letter.addressee", "name", "a year", "who keeps it has not said why"]
     rows = said("--csv").splitlines()
     assert rows[0] == "place,owner,where,kind,why,until,readers"
     (row,) = (one for one in rows if "letters.letter.addressee" in one)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Commands, Keeps, Personal, Resource, SignedIn, Site, Upkeep
+from isthmus.manifest import Commands, Keeps, Personal, Resource, SignedIn, Site, Upkeep, clear
 
 from . import api, storage
 from .service import links
@@ -41,6 +41,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="account.link",
+                    in_the_clear=clear.PASSES,
                     columns={"address": "email"},
                     why="a link to it proves who signs in",
                     until="a day",
@@ -49,6 +50,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="account.session",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"account_id": "identifier"},
                     why="who is signed in stays so",
                     until="until they sign out, or the sign-in ends",
@@ -58,6 +60,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="account.family",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"client": "identifier"},
                     why="a shop stays signed in, and hears of the end of it",
                     until="until they sign out, or the sign-in ends",
@@ -65,6 +68,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="account.consent",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"client": "identifier"},
                     why="which shops they allowed to know them",
                     until="until the person is erased",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack, ports
-from isthmus.manifest import Commands, Keeps, Page, Personal, Resource, Search, Upkeep
+from isthmus.manifest import Commands, Keeps, Page, Personal, Resource, Search, Upkeep, clear
 
 from . import api
 from .service import entries
@@ -24,6 +24,7 @@ PACK = Pack(
             keeps=(
                 Keeps(
                     table="audit.entry",
+                    in_the_clear=clear.STAFF,
                     columns={"person": "name"},
                     why="who of staff did what",
                     until="as [settings.audit] kept_days says",

@@ -1,7 +1,7 @@
 """The manifest of devices."""
 
 from isthmus.kernel import Pack
-from isthmus.manifest import Commands, Devices, Keeps, Page, Personal, Resource
+from isthmus.manifest import Commands, Devices, Keeps, Page, Personal, Resource, clear
 
 from . import api, entities, service, storage
 
@@ -24,6 +24,7 @@ PACK = Pack(
             keeps=(
                 Keeps(
                     table="devices.device",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"device_id": "identifier", "member_id": "identifier", "session_id": "identifier"},
                     why="to know a device again, and whose it is",
                     until="until the person is erased",

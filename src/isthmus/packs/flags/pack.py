@@ -1,7 +1,7 @@
 """The manifest of flags."""
 
 from isthmus.kernel import Condition, Pack, ports
-from isthmus.manifest import Commands, Every, Job, Keeps, Outlet, Page, Personal, Resource, Site
+from isthmus.manifest import Commands, Every, Job, Keeps, Outlet, Page, Personal, Resource, Site, clear
 
 from . import api, entities
 from .service import asked, flags
@@ -26,6 +26,7 @@ PACK = Pack(
             keeps=tuple(
                 Keeps(
                     table=table,
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"subject": "identifier"},
                     why="what an experiment is judged by: a hash, which names nobody",
                     until="until the person is erased",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import DemoData, Every, Job, Keeps, Page, Paid, Personal, Resource, Step, Within
+from isthmus.manifest import DemoData, Every, Job, Keeps, Page, Paid, Personal, Resource, Step, Within, clear
 
 from . import api, entities
 from .service import delivery, forgetting, rates, shipments
@@ -66,6 +66,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="fulfilment.plan",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"asked": "address"},
                     why="tells the same order again from another one, by a digest",
                     until="until the person is erased",
@@ -74,6 +75,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="fulfilment.parcel",
+                    in_the_clear=clear.REMARK,
                     columns={"reason": "free-text", "tracking": "identifier"},
                     why="where a parcel is, and why it did not arrive",
                     until="reasons until the person is erased; the number for good, as the carrier's proof",
@@ -81,6 +83,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="fulfilment.step",
+                    in_the_clear=clear.REMARK,
                     columns={"note": "free-text"},
                     why="what became of a parcel, step by step",
                     until="until the person is erased",

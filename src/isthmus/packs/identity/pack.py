@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Commands, Keeps, Page, Personal, Resource, Upkeep
+from isthmus.manifest import Commands, Keeps, Page, Personal, Resource, Upkeep, clear
 from isthmus.manifest.actions import READ_PEOPLE, Action
 from isthmus.manifest.sign_in import SignIn
 from isthmus.manifest.signers import Signers
@@ -21,6 +21,7 @@ OF_STAFF = "'staff/' || person_id = any($1)"
 KEEPS = (
     Keeps(
         table="identity.person",
+        in_the_clear=clear.STAFF,
         columns={"name": "name", "address": "email"},
         why="who of staff may sign in, and who did what",
         until="for good: the audit log names them",
@@ -30,6 +31,7 @@ KEEPS = (
     ),
     Keeps(
         table="identity.relation",
+        in_the_clear=clear.STAFF,
         columns={"given_by": "name"},
         why="who may do what with which part of a front end, and who said so",
         until="for good: it is how somebody came to do what the audit log has",
@@ -37,6 +39,7 @@ KEEPS = (
     ),
     Keeps(
         table="identity.session",
+        in_the_clear=clear.STAFF,
         columns={"address": "identifier", "agent": "free-text"},
         why="to show somebody their sign-ins, and to end them",
         until="until the sign-in ends",
@@ -45,6 +48,7 @@ KEEPS = (
     ),
     Keeps(
         table="identity.device",
+        in_the_clear=clear.STAFF,
         columns={"agent": "free-text"},
         why="who guesses a password slows down themselves and not its owner",
         until="until all their sign-ins are ended at once",
@@ -53,6 +57,7 @@ KEEPS = (
     ),
     Keeps(
         table="identity.passkey",
+        in_the_clear=clear.STAFF,
         columns={"agent": "free-text"},
         why="to sign in with it",
         until="until it is taken away",
@@ -61,6 +66,7 @@ KEEPS = (
     ),
     Keeps(
         table="identity.signing_key",
+        in_the_clear=clear.STAFF,
         columns={"label": "free-text"},
         why="to know who signed a deploy",
         until="for good: versions name the key that signed them",
@@ -69,6 +75,7 @@ KEEPS = (
     ),
     Keeps(
         table="identity.login",
+        in_the_clear=clear.STAFF,
         columns={"subject": "identifier"},
         why="who somebody is at the company's provider",
         until="as long as the person",

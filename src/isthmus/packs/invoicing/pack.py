@@ -1,7 +1,7 @@
 """The manifest of invoicing."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Daily, Job, Keeps, Page, Personal
+from isthmus.manifest import Daily, Job, Keeps, Page, Personal, clear
 
 from . import api, entities
 from .service import invoices
@@ -28,6 +28,7 @@ PACK = Pack(
             keeps=(
                 Keeps(
                     table="invoicing.invoice",
+                    in_the_clear=clear.LAW,
                     columns={"buyer": "name"},
                     why="the law has an invoice name who bought",
                     until="ten years after it was issued (invoicing.forget-buyers)",

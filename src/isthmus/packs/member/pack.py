@@ -6,7 +6,7 @@ from uuid import UUID
 
 from isthmus.kernel import Condition, Pack, ports
 from isthmus.language import mark
-from isthmus.manifest import DemoData, Every, Growing, Job, Keeps, Named, Page, Personal, Persons, Search
+from isthmus.manifest import DemoData, Every, Growing, Job, Keeps, Named, Page, Personal, Persons, Search, clear
 from isthmus.sealing import Sealed, Seals
 
 from . import api, entities, rules
@@ -65,6 +65,7 @@ PERSONAL = Personal(
         ),
         Keeps(
             table="member.membership",
+            in_the_clear=clear.OWN,
             columns={"profile": "name", "attributes": "free-text", "consents": "free-text", "segments": "free-text"},
             why="what a front end knows of its member",
             until=GONE,
@@ -74,6 +75,7 @@ PERSONAL = Personal(
         ),
         Keeps(
             table="member.consent_change",
+            in_the_clear=clear.COUNTED,
             columns={"purpose": "free-text"},
             why="to show what somebody had consented to, and when",
             until=GONE,
@@ -90,6 +92,7 @@ PERSONAL = Personal(
         ),
         Keeps(
             table="member.address",
+            in_the_clear=clear.OWN,
             columns={"label": "free-text", "address": "address"},
             why="to deliver without asking for it each time",
             until=GONE,
@@ -98,6 +101,7 @@ PERSONAL = Personal(
         ),
         Keeps(
             table="member.profile_share",
+            in_the_clear=clear.LEADS_NOWHERE,
             columns={"member_id": "identifier"},
             why="what a member lets other front ends read of what they said here",
             until=GONE,
@@ -105,6 +109,7 @@ PERSONAL = Personal(
         ),
         Keeps(
             table="member.points_movement",
+            in_the_clear=clear.LEADS_NOWHERE,
             columns={"member_id": "identifier"},
             why="which points a member had, and what for",
             until="for good, as the books of a programme: the id leads to nobody once the member is erased",

@@ -1,7 +1,7 @@
 """The manifest of messaging."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Commands, Daily, Every, Gauge, Job, Keeps, Page, Personal, Resource, Site
+from isthmus.manifest import Commands, Daily, Every, Gauge, Job, Keeps, Page, Personal, Resource, Site, clear
 
 from . import api, entities
 from .service import campaigns, delivering, members
@@ -29,6 +29,7 @@ PACK = Pack(
             keeps=(
                 Keeps(
                     table="messaging.endpoint",
+                    in_the_clear=clear.DEVICE,
                     columns={"member_id": "identifier", "address": "identifier", "device_id": "identifier"},
                     why="to reach a member at their devices",
                     until=ERASED,
@@ -37,6 +38,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="messaging.message",
+                    in_the_clear=clear.NOT_YET,
                     columns={"member_id": "identifier", "title": "free-text", "body": "free-text"},
                     why="a member's inbox",
                     until=ERASED,
@@ -45,6 +47,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="messaging.topic_reader",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"member_id": "identifier"},
                     why="what a member follows",
                     until=ERASED,
@@ -52,6 +55,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="messaging.opt_out",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"member_id": "identifier"},
                     why="what a member wants nothing of",
                     until=ERASED,
@@ -59,6 +63,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="messaging.reader",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"member_id": "identifier"},
                     why="in which zone a member's night is",
                     until=ERASED,
@@ -66,6 +71,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="messaging.pushed",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"subject": "identifier"},
                     why="to push a person no more than they bear: a hash, which names nobody",
                     until="two days",

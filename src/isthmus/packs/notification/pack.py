@@ -1,7 +1,7 @@
 """The manifest of notification."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Gauge, Job, Keeps, Personal, Resource
+from isthmus.manifest import Every, Gauge, Job, Keeps, Personal, Resource, clear
 
 from . import api, entities
 from .service import addresses, forgetting, messages
@@ -28,6 +28,7 @@ PACK = Pack(
             keeps=(
                 Keeps(
                     table="notification.message",
+                    in_the_clear=clear.PASSES,
                     columns={
                         "address": "identifier",
                         "subject": "free-text",
@@ -44,6 +45,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="notification.try",
+                    in_the_clear=clear.REMARK,
                     columns={"reason": "free-text"},
                     why="what the provider said of a message",
                     until="until the person is erased",
@@ -51,6 +53,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="notification.suppression",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"address_hash": "identifier"},
                     why="who wants no messages of a topic gets none",
                     until="for good: who is known by no more than this must not be written to again",

@@ -15,6 +15,7 @@ from isthmus.manifest import (
     Search,
     Step,
     Within,
+    clear,
 )
 from isthmus.markings import Segment
 
@@ -48,6 +49,7 @@ PERSONAL = Personal(
     keeps=(
         Keeps(
             table='"order".orders',
+            in_the_clear=clear.OWN,
             columns={
                 "contact_email": "email",
                 "address": "address",
@@ -64,6 +66,7 @@ PERSONAL = Personal(
         ),
         Keeps(
             table='"order".lines',
+            in_the_clear=clear.OWN,
             columns={"attributes": "free-text"},
             why="what the buyer wants of the goods, such as an engraving",
             until=GONE,
@@ -71,6 +74,7 @@ PERSONAL = Personal(
         ),
         Keeps(
             table='"order".history',
+            in_the_clear=clear.REMARK,
             columns={"note": "free-text"},
             why="who of the desk changed what, and why",
             until=GONE,
@@ -78,6 +82,7 @@ PERSONAL = Personal(
         ),
         Keeps(
             table='"order".return',
+            in_the_clear=clear.REMARK,
             columns={"note": "free-text"},
             why="why goods come back, and what was decided",
             until=GONE,
@@ -86,6 +91,7 @@ PERSONAL = Personal(
         ),
         Keeps(
             table='"order".hand_in',
+            in_the_clear=clear.REMARK,
             columns={"note": "free-text"},
             why="why a desk of another front end took goods, or did not",
             until="with the return: it is the desk's word, and names nobody",
@@ -93,6 +99,7 @@ PERSONAL = Personal(
         ),
         Keeps(
             table='"order".discount',
+            in_the_clear=clear.COUNTED,
             columns={"coupon": "identifier"},
             why="which coupon took how much off",
             until=GONE,
@@ -100,6 +107,7 @@ PERSONAL = Personal(
         ),
         Keeps(
             table='"order".basket',
+            in_the_clear=clear.OWN,
             columns={"lines": "free-text", "coupons": "identifier"},
             why="what a member has chosen and not ordered yet",
             until="until it is emptied or ordered, or the person is erased",

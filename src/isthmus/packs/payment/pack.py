@@ -1,7 +1,7 @@
 """The manifest of payments."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Keeps, Page, Personal, Resource
+from isthmus.manifest import Every, Job, Keeps, Page, Personal, Resource, clear
 
 from . import api, entities
 from .api.providers import connected
@@ -25,6 +25,7 @@ PACK = Pack(
             keeps=(
                 Keeps(
                     table="payment.payment",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"authorisation": "identifier"},
                     why="the provider's name of what was paid",
                     until="for good, as proof of what was paid: it names nobody here",
@@ -33,6 +34,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="payment.attempt",
+                    in_the_clear=clear.REMARK,
                     columns={"reason": "free-text", "provider_reference": "identifier"},
                     why="what was tried with the provider, and what it said",
                     until="reasons until the person is erased; the provider's reference for good, as proof",

@@ -29,7 +29,8 @@ class Entry(Value):
     """Personal data in one place: a column, a field of an event or of the lake, or one that a call takes or gives.
 
     owner: the pack or front end that answers for it. readers: capabilities, or actions, by which somebody is given it.
-    is_sealed: it can be kept encrypted under a key per person.
+    is_sealed: it can be kept encrypted under a key per person. in_the_clear: why it stays as it is where a company has
+    all encrypted that can be; nothing where it is encrypted then, or is kept nowhere.
     """
 
     place: Place
@@ -40,6 +41,7 @@ class Entry(Value):
     until: str
     readers: tuple[str, ...] = ()
     is_sealed: bool = False
+    in_the_clear: str = ""
 
 
 class Register(Value):

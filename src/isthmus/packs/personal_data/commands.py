@@ -40,11 +40,18 @@ def commands(opening: Opening) -> typer.Typer:
         ] = False,
         json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
         as_csv: Annotated[bool, typer.Option("--csv", help="Say it as CSV, with who may call each reader.")] = False,
+        in_clear: Annotated[
+            bool,
+            typer.Option("--in-the-clear", help="What stays in the clear where all is encrypted that can be, and why."),
+        ] = False,
     ) -> None:
         """List all personal data: where it is, what for, how long, and by what it is read. Made of what is marked."""
         found = asyncio.run(_registered(opening, calls))
         if json:
             typer.echo(encode(found))
+        elif in_clear:
+            for one in (one for one in found.entries if one.in_the_clear):
+                typer.echo("\t".join((one.where, one.kind, one.until, one.in_the_clear)))
         elif as_csv:
             lines = csv.writer(sys.stdout)
             lines.writerow((*FIELDS, "readers"))

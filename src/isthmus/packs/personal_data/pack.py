@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Pack
-from isthmus.manifest import Commands, FrontEndCheck, Keeps, Page, Personal, Resource
+from isthmus.manifest import Commands, FrontEndCheck, Keeps, Page, Personal, Resource, clear
 from isthmus.manifest.actions import READ_PERSONAL
 from isthmus.personal import Pseudonyms
 from isthmus.sealing import Seals
@@ -35,6 +35,7 @@ PACK = Pack(
             keeps=(
                 Keeps(
                     table="personal_data.key",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"subject": "identifier"},
                     why="what is kept encrypted of a person opens by it, and by nothing once it is destroyed",
                     until="until the person is erased",

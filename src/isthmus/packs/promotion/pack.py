@@ -2,7 +2,7 @@
 
 from isthmus.kernel import Condition, Pack
 from isthmus.language import mark
-from isthmus.manifest import Keeps, Personal
+from isthmus.manifest import Keeps, Personal, clear
 
 from . import api, entities
 from .service import forgetting, joining, keeping, promotions, sharing
@@ -24,6 +24,7 @@ PACK = Pack(
             keeps=(
                 Keeps(
                     table="promotion.coupon",
+                    in_the_clear=clear.COUNTED,
                     columns={"code": "identifier"},
                     why="a coupon that one member alone may use",
                     until=GONE,
@@ -31,6 +32,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="promotion.use",
+                    in_the_clear=clear.COUNTED,
                     columns={"coupon": "identifier"},
                     why="what an order has used of a coupon's limit",
                     until=GONE,
@@ -38,6 +40,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="promotion.member_use",
+                    in_the_clear=clear.COUNTED,
                     columns={"coupon": "identifier"},
                     why="how often a member has used a coupon that is limited",
                     until=GONE,
@@ -45,6 +48,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="promotion.person_use",
+                    in_the_clear=clear.COUNTED,
                     columns={"coupon": "identifier"},
                     why="how often somebody has used a coupon at all front ends together",
                     until=GONE,

@@ -1,7 +1,7 @@
 """The manifest of risk."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Commands, Every, Job, Keeps, Page, Personal, Resource, Upkeep
+from isthmus.manifest import Commands, Every, Job, Keeps, Page, Personal, Resource, Upkeep, clear
 
 from . import api
 from .service import deciding, reviews, scenarios, scoring
@@ -30,6 +30,7 @@ PACK = Pack(
             keeps=(
                 Keeps(
                     table="risk.decision",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"facts": "identifier"},
                     why="what was judged, and by which counts; marks are keyed hashes",
                     until="until the person is erased",
@@ -38,6 +39,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="risk.review",
+                    in_the_clear=clear.REMARK,
                     columns={"member_id": "identifier", "why": "free-text"},
                     why="whose order a person looks at, and what they decided",
                     until="until the person is erased",

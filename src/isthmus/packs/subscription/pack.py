@@ -2,9 +2,9 @@
 
 from isthmus.kernel import Condition, Pack
 from isthmus.language import mark
-from isthmus.manifest import Keeps, Page, Personal
+from isthmus.manifest import Keeps, Page, Personal, clear
 
-from . import api, entities
+from . import api, entities, storage
 from .service import periods, subscriptions
 
 PAGES = "isthmus.packs.subscription.pages"
@@ -52,6 +52,7 @@ PACK = Pack(
             keeps=(
                 Keeps(
                     table="subscription.subscription",
+                    in_the_clear=clear.OWN,
                     columns={
                         "contact_email": "email",
                         "address": "address",
@@ -64,10 +65,12 @@ PACK = Pack(
                     until=GONE,
                     whose="member_id::text = any($1)",
                     leads_to=("subscription_id::text",),
+                    sealed=storage.SEALED,
                     hidden=("token",),
                 ),
                 Keeps(
                     table="subscription.period",
+                    in_the_clear=clear.REMARK,
                     columns={"reason": "free-text"},
                     why="why a period was left out, or could not be paid",
                     until=GONE,
@@ -88,7 +91,7 @@ PACK = Pack(
             name="subscription.who-is-gone-buys-nothing",
             sentence="Who was erased or has cancelled is charged for nothing more: what they paid with is gone.",
             sql="""select front_end, subscription_id, state from subscription.subscription
-                   where state in ('cancelled', 'ended') and token <> '' limit 20""",
+                   where state in ('cancelled', 'ended') and (token <> '' or sealed_token is not null) limit 20""",
         ),
     ),
 )

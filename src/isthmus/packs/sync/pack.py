@@ -1,7 +1,7 @@
 """The manifest of sync."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Commands, Daily, Job, Keeps, Page, Personal
+from isthmus.manifest import Commands, Daily, Job, Keeps, Page, Personal, clear
 
 from . import api, entities, service
 
@@ -27,6 +27,7 @@ PACK = Pack(
             keeps=(
                 Keeps(
                     table="sync.document",
+                    in_the_clear=clear.NOT_YET,
                     columns={"scope": "identifier", "body": "free-text"},
                     why="what a member writes down is on all their devices",
                     until=ERASED,
@@ -34,13 +35,21 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="sync.conflict",
-                    columns={"scope": "identifier", "kept": "free-text", "lost": "free-text"},
+                    in_the_clear=clear.NOT_YET,
+                    columns={
+                        "scope": "identifier",
+                        "kept": "free-text",
+                        "lost": "free-text",
+                        "kept_by": "identifier",
+                        "lost_by": "identifier",
+                    },
                     why="what was written over can be had again",
                     until=ERASED,
                     whose=WHOSE,
                 ),
                 Keeps(
                     table="sync.operation",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"scope": "identifier", "client_id": "identifier"},
                     why="a change that is sent twice counts once",
                     until="half a year",
@@ -49,6 +58,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="sync.client",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"client_id": "identifier", "member_id": "identifier"},
                     why="a change that is sent twice counts once",
                     until=ERASED,
@@ -56,6 +66,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="sync.scope_member",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"scope": "identifier", "member_id": "identifier"},
                     why="who shares a list",
                     until=ERASED,
@@ -64,6 +75,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="sync.guest",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"member_id": "identifier", "reference": "identifier"},
                     why="who is forgotten as a buyer or as a member is forgotten as the guest they were",
                     until=ERASED,
@@ -72,6 +84,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="sync.scope",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"scope": "identifier"},
                     why="in which order changes came",
                     until=ERASED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Growing, Keeps, Personal, Resource
+from isthmus.manifest import Growing, Keeps, Personal, Resource, clear
 
 from . import api, entities
 from .service import joining, standing, taking
@@ -36,6 +36,7 @@ PACK = Pack(
             keeps=(
                 Keeps(
                     table="venture.sale",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"member": "identifier"},
                     why="whose a sale of a venture is, so that its members are counted and can be forgotten",
                     until="until the person is erased",
@@ -44,6 +45,7 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="venture.reminder",
+                    in_the_clear=clear.LEADS_NOWHERE,
                     columns={"member": "identifier"},
                     why="whom a venture has still to forget",
                     until="until it has",

@@ -8,16 +8,23 @@ from __future__ import annotations
 from typing import Final
 
 from isthmus.language import mark
-from isthmus.manifest import Keeps, Personal
+from isthmus.manifest import Keeps, Personal, clear
 
 
-def _copy(table: str, column: str, why: str, until: str) -> Keeps:
+def _copy(table: str, column: str, why: str, until: str, more: tuple[str, ...] = ()) -> Keeps:
     """Return a table of copies: a row is somebody's where it names one of their ids, which are long enough for that."""
     named = f"length(one) >= 32 and position(convert_to(one, 'UTF8') in convert_to({column}::text, 'UTF8')) > 0"
     if column in _BYTES:
         named = f"length(one) >= 32 and position(convert_to(one, 'UTF8') in {column}) > 0"
     whose = f"exists (select from unnest($1::text[]) as one where {named})"
-    return Keeps(table=table, columns={column: "free-text"}, why=why, until=until, whose=whose)
+    return Keeps(
+        table=table,
+        columns=dict.fromkeys((column, *more), "free-text"),
+        why=why,
+        until=until,
+        whose=whose,
+        in_the_clear=clear.PASSES,
+    )
 
 
 OF_EVENTS: Final = mark("7 days, and until all who read them have")  # as store/retention.py keeps them
@@ -42,6 +49,7 @@ _COPIES: Final = (
         "ask",
         mark("an event is delivered until a subscriber took it"),
         mark("until it is delivered"),
+        ("last_error",),
     ),
     _copy("runtime.pending_call", "ask", mark("a call at its time"), mark("until it was made")),
     _copy(

@@ -15,7 +15,7 @@ from typing import Any, Final
 from isthmus.kernel import Caller, Capability, FrontEnd, Pack, Platform, errors
 from isthmus.kernel.host import Release, event_kind
 from isthmus.language import mark
-from isthmus.manifest import Personal, Place, brought
+from isthmus.manifest import Personal, Place, brought, clear
 from isthmus.manifest.actions import ASK, EVERYWHERE, READ_EVENTS, Action, check
 from isthmus.manifest.kept import Given, given_to
 from isthmus.markings import Pii
@@ -97,6 +97,7 @@ def _entries(release: Release, own: Mapping[str, PersonalColumns], *, has_calls:
 def _kept(pack: Pack, given: Sequence[Given]) -> Iterator[api.Entry]:
     for one in (kept for said in brought([pack], Personal) for kept in said.keeps):
         table = one.table.replace('"', "")
+        sealed = {of.column for of in one.sealed}
         for column, kind in one.columns.items():
             yield api.Entry(
                 place="table",
@@ -106,7 +107,8 @@ def _kept(pack: Pack, given: Sequence[Given]) -> Iterator[api.Entry]:
                 why=one.why,
                 until=one.until,
                 readers=() if column in one.hidden else _readers(given, kind),
-                is_sealed=any(sealed.column == column for sealed in one.sealed),
+                is_sealed=column in sealed,
+                in_the_clear="" if column in sealed else one.in_the_clear or clear.UNSAID,
             )
 
 
@@ -121,6 +123,7 @@ def _given(owner: str, one: Given) -> api.Entry:
         why=one.why or NOTHING,
         until=until,
         readers=(by,) if by else (),
+        in_the_clear={"event": clear.PASSES, "lake": clear.LAKE}.get(one.place, ""),
     )
 
 
@@ -137,6 +140,7 @@ def _of_front_end(front_end: FrontEnd, release: Release, own: PersonalColumns) -
             why=marked.why or NOTHING,
             until=UNTIL_ERASED if entity else OF_EVENTS,
             readers=tuple(_giving_attributes(pack)) if pack else (READ_EVENTS.name,),
+            in_the_clear=clear.OWN if entity else clear.PASSES,
         )
     for table, columns in own.personal.items():
         for one in columns:
@@ -148,6 +152,7 @@ def _of_front_end(front_end: FrontEnd, release: Release, own: PersonalColumns) -
                 why=one.why or NOTHING,
                 until=UNTIL_ERASED,
                 readers=tuple(sorted(capability.name for capability in front_end.capabilities)),
+                in_the_clear=clear.OWN,
             )
 
 

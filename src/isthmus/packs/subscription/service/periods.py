@@ -8,7 +8,7 @@ from isthmus.kernel import Context, implements
 from isthmus.personal import Forget, Forgotten
 
 from .. import api, rules, storage
-from .subscriptions import skipped
+from .subscriptions import seals_of, skipped
 
 TRIED_FOR = timedelta(minutes=10)  # longer than a payment takes: nobody else tries it meanwhile, and then anybody may
 REASON_MAX = 240
@@ -31,7 +31,7 @@ async def begin_period(ask: api.Begin, ctx: Context) -> api.Begun:
 
 async def _held(ask: api.Begin, ctx: Context) -> api.Begun:
     """Hold a subscription until the transaction ends, where the period is still its next and it does not rest."""
-    row = await storage.find(ctx.session, ctx.front_end, ask.subscription_id, is_locked=True)
+    row = await storage.find(ctx.session, ctx.front_end, ask.subscription_id, seals_of(ctx), is_locked=True)
     if row is None or row["state"] != api.SubscriptionState.ACTIVE or row["next_at"] != ask.due_at:
         return api.Begun()
     return api.Begun(subscription=storage.one_of(row), contact_email=row["contact_email"])
@@ -62,7 +62,7 @@ async def _begun(period: api.Period, ask: api.Begin, ctx: Context) -> api.Begun:
 
 @implements(api.begin_try)
 async def begin_try(ask: api.Begin, ctx: Context) -> api.Try:
-    row = await storage.find(ctx.session, ctx.front_end, ask.subscription_id, is_locked=True)
+    row = await storage.find(ctx.session, ctx.front_end, ask.subscription_id, seals_of(ctx), is_locked=True)
     taken = await storage.take(ctx.session, ctx.front_end, ask, ctx.now, ctx.now + TRIED_FOR)
     if row is None or taken is None:
         return api.Try()
@@ -78,7 +78,7 @@ async def begin_try(ask: api.Begin, ctx: Context) -> api.Try:
 
 @implements(api.end_try)
 async def end_try(ask: api.EndTry, ctx: Context) -> api.TryEnded:
-    row = await storage.find(ctx.session, ctx.front_end, ask.subscription_id, is_locked=True)
+    row = await storage.find(ctx.session, ctx.front_end, ask.subscription_id, seals_of(ctx), is_locked=True)
     state = rules.end_of(ask.outcome, is_tried_again=ask.try_after_days is not None)
     next_try_at = None if ask.try_after_days is None else ctx.now + timedelta(days=ask.try_after_days)
     ask = ask.replace(reason=ask.reason[:REASON_MAX])
@@ -87,7 +87,7 @@ async def end_try(ask: api.EndTry, ctx: Context) -> api.TryEnded:
     if row is None or not is_active or state is not api.PeriodState.REFUSED:
         return api.TryEnded()
     kept = storage.one_of(row).replace(state=api.SubscriptionState.PAUSED, reason=ask.reason)
-    await storage.save(ctx.session, ctx.front_end, kept)
+    await storage.save(ctx.session, ctx.front_end, kept, seals_of(ctx))
     ctx.emit(
         api.SubscriptionMoved(
             subscription_id=kept.subscription_id,
@@ -107,5 +107,5 @@ async def join_members(ask: api.Join, ctx: Context) -> api.Joined:
 
 @implements(api.forget)
 async def forget(ask: Forget, ctx: Context) -> Forgotten:
-    await storage.forget(ctx.session, ctx.front_end, ask.member_ids)
-    return Forgotten()
+    gone = await storage.forget(ctx.session, ctx.front_end, ask.member_ids)
+    return Forgotten(references=tuple(gone))  # by which the keys of what was sealed go

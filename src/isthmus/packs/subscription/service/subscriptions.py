@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from isthmus.kernel import Context, implements, ports
+from isthmus.kernel import Context, implements
+from isthmus.sealing import UNSEALED, Seals
 from isthmus.values import Moment, checked_attributes, cursor_at, place_at
 
 from .. import api, rules, storage
@@ -20,7 +21,9 @@ async def open_subscription(ask: api.Open, ctx: Context) -> api.Subscription:
     attributes = ctx.attributes("order.order", wanted.attributes, "$.attributes") if wanted.attributes else {}
     subscription_id = ctx.new_id()
     lines = rules.kept_lines(checked, ask.agreed)
-    await storage.open_one(ctx.session, ctx.front_end, subscription_id, ask, lines, attributes, ctx.now, ctx.box)
+    await storage.open_one(
+        ctx.session, ctx.front_end, subscription_id, ask, lines, attributes, ctx.now, ctx.box, seals_of(ctx)
+    )
     return _moved(await _shown(await _row(subscription_id, ctx), ctx), ctx)
 
 
@@ -39,7 +42,7 @@ async def get_subscription(ask: api.GetSubscription, ctx: Context) -> api.Subscr
 @implements(api.list_subscriptions)
 async def list_subscriptions(ask: api.ListSubscriptions, ctx: Context) -> api.Subscriptions:
     before = place_at(ask.cursor, tuple[Moment, UUID], api.BadCursor) if ask.cursor else None
-    found = await storage.listed(ctx.session, ctx.front_end, ask, before)
+    found = await storage.listed(ctx.session, ctx.front_end, ask, before, seals_of(ctx))
     rows = found[: ask.limit]
     cursor = cursor_at((rows[-1]["made_at"], rows[-1]["subscription_id"])) if len(found) > ask.limit else None
     return api.Subscriptions(items=await storage.subscriptions(ctx.session, ctx.front_end, rows), next_cursor=cursor)
@@ -91,6 +94,11 @@ async def change(ask: api.Change, ctx: Context) -> api.Subscription:
     return await _saved(kept.replace(**given), ctx, token=ask.token)
 
 
+def seals_of(ctx: Context) -> Seals:
+    """Return what seals whom subscriptions are for."""
+    return ctx.resource(Seals, UNSEALED)
+
+
 def skipped(due_at: datetime, reason: str) -> api.Period:
     """Return a period for which nothing is ordered."""
     return api.Period(
@@ -99,7 +107,7 @@ def skipped(due_at: datetime, reason: str) -> api.Period:
 
 
 async def _saved(kept: api.Subscription, ctx: Context, token: str | None = None) -> api.Subscription:
-    await storage.save(ctx.session, ctx.front_end, kept, token)
+    await storage.save(ctx.session, ctx.front_end, kept, seals_of(ctx), token)
     return _moved(await _shown(await _row(kept.subscription_id, ctx), ctx), ctx)
 
 
@@ -108,11 +116,11 @@ def _moved(kept: api.Subscription, ctx: Context) -> api.Subscription:
     return kept
 
 
-async def _shown(row: ports.Row, ctx: Context) -> api.Subscription:
+async def _shown(row: storage.Row, ctx: Context) -> api.Subscription:
     return (await storage.subscriptions(ctx.session, ctx.front_end, [row]))[0]
 
 
-async def _active(subscription_id: UUID, ctx: Context) -> ports.Row:
+async def _active(subscription_id: UUID, ctx: Context) -> storage.Row:
     """Return a subscription that is not over, locked until the transaction ends."""
     row = await _row(subscription_id, ctx, is_locked=True)
     if row["state"] in _OVER:
@@ -120,8 +128,8 @@ async def _active(subscription_id: UUID, ctx: Context) -> ports.Row:
     return row
 
 
-async def _row(subscription_id: UUID, ctx: Context, *, is_locked: bool = False) -> ports.Row:
-    row = await storage.find(ctx.session, ctx.front_end, subscription_id, is_locked=is_locked)
+async def _row(subscription_id: UUID, ctx: Context, *, is_locked: bool = False) -> storage.Row:
+    row = await storage.find(ctx.session, ctx.front_end, subscription_id, seals_of(ctx), is_locked=is_locked)
     if row is None:
         raise api.UnknownSubscription(subscription_id=subscription_id)
     return row
