@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from isthmus.kernel import errors
-from isthmus.store.connections import Connections, is_open
-from isthmus.store.session import TenantConnection
+from isthmus.store.connecting import TenantConnection
+from isthmus.store.connections import Connections
 from tests.waiting import until
 
 MAX = 2
@@ -50,7 +50,7 @@ async def test_one_that_broke_while_nobody_used_it_is_replaced(pool: asyncpg.Poo
     await admin.close()
 
     async def is_gone() -> bool:
-        return not is_open(connection)
+        return connection.is_closed()
 
     await until(is_gone, "that the connection is lost")
     taken = await connections.take()

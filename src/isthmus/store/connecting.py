@@ -2,14 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import asyncpg
 
 from isthmus.kernel import ports
+
+from .ahead import Ahead
+from .tenant import Tenant
+
+
+class TenantConnection(asyncpg.Connection):
+    """A connection that remembers which front end it is set to, and has nothing to reset when it is given back.
+
+    Nothing to reset, because `Statements` refuses what would outlive a call; an open transaction is rolled back
+    by the pool all the same.
+    """
+
+    __slots__ = ("ahead", "lent", "named", "names", "tenant")
+
+    def __init__(self, protocol: Any, transport: Any, *args: Any, **kwargs: Any) -> None:
+        cast(Any, super()).__init__(protocol, transport, *args, **kwargs)  # asyncpg says nothing of their types
+        self.ahead = Ahead(protocol, transport)
+        self.tenant = Tenant()
+        self.named: dict[str, Any] = {}  # statements that are called by name, by their text
+        self.names = count()  # what those are called
+        self.lent: Any = None  # this connection as its pool lends it, which asks the pool before each word
+
+    @property
+    def itself(self) -> TenantConnection:
+        """Return the connection also where a pool's stand-in for it is asked."""
+        return self
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Connection(Protocol):
+    """A connection of a pool, to whom it is lent: `TenantConnection`, as far as sessions use it."""
+
+    ahead: Ahead
+    lent: Any
+    named: dict[str, Any]
+    names: Iterator[int]
+    tenant: Tenant
+
+    async def fetch(self, query: str, /, *args: object) -> Sequence[ports.Row]: ...
+    async def fetchrow(self, query: str, /, *args: object) -> Any: ...
+    async def fetchval(self, query: str, /, *args: object) -> Any: ...
+    async def execute(self, query: str, /, *args: object) -> str: ...
+    async def executemany(self, query: str, args: Iterable[Sequence[object]], /) -> None: ...
+    async def prepare(self, query: str, /, *, name: str) -> Any: ...
+    def is_closed(self) -> bool: ...
+    def is_in_transaction(self) -> bool: ...
+    def add_query_logger(self, callback: Any, /) -> None: ...
+    def remove_query_logger(self, callback: Any, /) -> None: ...
+    def terminate(self) -> None: ...
 
 
 class DirectConnection(Protocol):

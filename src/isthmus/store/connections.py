@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-import asyncpg
-
 from isthmus.kernel import errors
 
 from .connecting import Pool
@@ -39,13 +37,13 @@ class Connections:
     async def _taken(self) -> Connection:
         while self._at_hand:
             connection, _ = self._at_hand.pop()
-            if is_open(connection):
+            if not connection.is_closed():
                 return connection
-            await self._pool.release(connection)  # which makes another one in its place
+            await self._pool.release(connection.lent)  # which makes another one in its place
         self._waiting += 1
         try:
             async with asyncio.timeout(self._take_limit_s):  # the pool's own limit makes a task
-                return await self._pool.acquire()
+                lent = await self._pool.acquire()
         except TimeoutError as error:
             raise errors.Unavailable(
                 f"all {self._pool.get_max_size()} connections to the database were busy for {self._take_limit_s:g} s",
@@ -53,13 +51,16 @@ class Connections:
             ) from error
         finally:
             self._waiting -= 1
+        connection: Connection = lent.itself
+        connection.lent = lent
+        return connection
 
     async def give(self, connection: Connection) -> None:
         """Take a connection back; where somebody waits, or it is not as new, the pool has it.
 
         The pool waits for the end of a statement that was given up, and rolls back what it may have begun.
         """
-        can_be_used = is_open(connection)
+        can_be_used = not connection.is_closed()
         if can_be_used and connection.tenant.watcher is not None:
             connection.remove_query_logger(connection.tenant.watcher)
             connection.tenant.watcher = None
@@ -67,12 +68,12 @@ class Connections:
         if is_given_up:
             connection.tenant.is_given_up, connection.tenant.code = False, ""
         if self._waiting or not can_be_used or is_given_up or connection.is_in_transaction():
-            await self._pool.release(connection)
+            await self._pool.release(connection.lent)
             return
         now = asyncio.get_running_loop().time()
         self._at_hand.append((connection, now))
         if now - self._at_hand[0][1] > self._unused_limit_s:
-            await self._pool.release(self._at_hand.popleft()[0])
+            await self._pool.release(self._at_hand.popleft()[0].lent)
 
     async def close(self, limit_s: float) -> None:
         """Let running calls end, for a while, and disconnect."""
@@ -80,15 +81,7 @@ class Connections:
             async with asyncio.timeout(limit_s):
                 self._waiting += 1  # who gives one back from now on gives it to the pool
                 while self._at_hand:
-                    await self._pool.release(self._at_hand.pop()[0])
+                    await self._pool.release(self._at_hand.pop()[0].lent)
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
-
-
-def is_open(connection: Connection) -> bool:
-    """Say whether a connection can still be used."""
-    try:
-        return not connection.is_closed()
-    except asyncpg.InterfaceError:  # it ended while nobody used it, and the pool has taken note
-        return False

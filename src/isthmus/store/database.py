@@ -18,14 +18,13 @@ import asyncpg
 
 from isthmus.kernel import errors, ports
 
-from .connecting import Pool
+from .connecting import Pool, TenantConnection
 from .connections import Connections
 from .sagas import FIND_SAGA, PREPARE_SAGAS, Step, standing
 from .session import (
     PREPARE_COMMIT,
     Reading,
     Statements,
-    TenantConnection,
     Transaction,
     Write,
     digest_of,

@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 
 from isthmus.kernel import errors, ports
 
+from .connecting import Connection
 from .migrate import migrate_only
 from .migration_files import Migration, MigrationSource
 
 T = TypeVar("T")
-Connection = PoolConnectionProxy
 Run = Callable[[str, Callable[[Connection], Awaitable[Any]]], Awaitable[Any]]
 
 _NO_ROLE: Final = (asyncpg.InvalidParameterValueError, asyncpg.UndefinedObjectError)

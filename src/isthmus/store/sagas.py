@@ -16,7 +16,7 @@ import asyncpg
 from isthmus.kernel import ports
 
 from .errors import said, translated
-from .session import BROKEN, Connection, Give, Take, Write, answered, events_text, lock_number
+from .session import BROKEN, Connection, Give, Take, Write, answered, events_text, lock_text
 from .tenant import set_tenant
 from .written_out import execute, hexed
 
@@ -96,7 +96,7 @@ class Step(Write):
         hold = execute("hold_saga", self._digest, self._version)
         if self._version:
             return hold
-        return f"select pg_advisory_xact_lock({lock_number(self._digest)}); {hold}"
+        return f"{lock_text(self._digest)}; {hold}"
 
     async def _make_ready(self, connection: Connection) -> None:
         self._open(f"{self._begin_text()}; {self._hold()}")

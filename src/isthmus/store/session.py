@@ -14,16 +14,16 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
-from itertools import count
-from typing import Any, Final, TypeVar, cast
+from operator import attrgetter
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import msgspec
-from asyncpg.pool import PoolConnectionProxy
 
 from isthmus.kernel import errors, ports
 
-from .ahead import Ahead, behind
+from .ahead import behind
+from .connecting import Connection
 from .errors import translated
 from .front_end_tables import Own
 from .tenant import PART_READS, PART_WRITES, ROLE, Tenant, set_tenant
@@ -52,6 +52,7 @@ _FIND_ANSWER: Final = (
 # work for PostgreSQL and for Python than a statement for each.
 FEW_EVENTS: Final = 2
 _EVENT: Final = ("id", "type", "version", "subject", "front_end", "box", "time", "trace", "data")
+_EVENT_VALUES: Final = attrgetter(*_EVENT)
 _INSERT_EVENT: Final = f"insert into isthmus.outbox ({', '.join(_EVENT)})"
 _EVENTS: Final = """
     select * from json_to_recordset($1) as e (id text, type text, version text, subject text, front_end text, box text,
@@ -60,34 +61,13 @@ _INSERT_ANSWER: Final = "insert into isthmus.idempotency (digest, front_end, key
 # What a commit writes has a name on each connection: called by it, it goes with the commit in one round trip. What
 # begins a transaction has one too, so that it is not planned anew each time.
 PREPARE_COMMIT: Final = f"""
+    prepare lock_claim (bigint) as select pg_advisory_xact_lock($1);
     prepare find_claim (uuid, text) as select from isthmus.idempotency where digest = $1 and front_end = $2;
     prepare write_event (text, text, text, text, text, text, timestamptz, text, json) as
         {_INSERT_EVENT} values ($1, $2, $3, $4, $5, $6, $7, $8, $9);
     prepare write_events (json) as {_INSERT_EVENT} {_EVENTS};
     prepare write_answer (uuid, text, text, text, text, bytea) as {_INSERT_ANSWER} values ($1, $2, $3, $4, $5, $6)"""
 
-
-class TenantConnection(asyncpg.Connection):
-    """A connection that remembers which front end it is set to, and has nothing to reset when it is given back.
-
-    Nothing to reset, because `Statements` refuses what would outlive a call; an open transaction is rolled back
-    by the pool all the same.
-    """
-
-    __slots__ = ("ahead", "named", "names", "tenant")
-
-    def __init__(self, protocol: Any, transport: Any, *args: Any, **kwargs: Any) -> None:
-        cast(Any, super()).__init__(protocol, transport, *args, **kwargs)  # asyncpg says nothing of their types
-        self.ahead = Ahead(protocol, transport)
-        self.tenant = Tenant()
-        self.named: dict[str, Any] = {}  # statements that are called by name, by their text
-        self.names = count()  # what those are called
-
-    def get_reset_query(self) -> str:
-        return ""
-
-
-Connection = PoolConnectionProxy
 Take = Callable[[], Awaitable[Connection]]
 Give = Callable[[Connection], Awaitable[None]]
 
@@ -349,7 +329,7 @@ class Write(Transaction):
             await connection.execute(opening)
             return
         found = execute("find_claim", self._digest, self._front_end)
-        opening += f"; select pg_advisory_xact_lock({lock_number(self._digest)}); {found}"
+        opening += f"; {lock_text(self._digest)}; {found}"
         if await connection.execute(opening) != "SELECT 0":
             row = await connection.fetchrow(_FIND_ANSWER, self._digest, self._front_end)
             await connection.execute("rollback")
@@ -377,15 +357,15 @@ def digest_of(front_end: str, key: str) -> str:
     return hashlib.sha256(f"{front_end}\0{key}".encode()).hexdigest()[:32]
 
 
-def lock_number(digest: str) -> int:
-    """Return what PostgreSQL locks for a digest."""
-    return int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True)
+def lock_text(digest: str) -> str:
+    """Return what locks a digest until the transaction ends."""
+    return execute("lock_claim", int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True))
 
 
 def events_text(events: Sequence[ports.EventRow]) -> str:
     """Return the statements that write events, or nothing where there are none."""
     if len(events) <= FEW_EVENTS:
-        return "; ".join([execute("write_event", *[getattr(one, name) for name in _EVENT]) for one in events])
+        return "; ".join([execute("write_event", *_EVENT_VALUES(one)) for one in events])
     return execute("write_events", msgspec.json.encode([_as_json(one) for one in events]))
 
 

@@ -7,14 +7,17 @@ once on each connection, and called by it: `execute w3 ('…', '…')`. PostgreS
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final, cast
+from uuid import UUID
 
-from asyncpg.pool import PoolConnectionProxy
+from .connecting import Connection
 
 _ARRAY: Final = "[]"
+_PLAIN: Final = frozenset({int, bool, UUID, datetime})  # read as Python writes them, without a quote in them
 
 
-async def called(connection: PoolConnectionProxy, sql: str, args: Sequence[object]) -> str:
+async def called(connection: Connection, sql: str, args: Sequence[object]) -> str:
     """Return the call of a statement, which is prepared where this connection does not know it yet."""
     known: dict[str, tuple[Any, str, list[str]]] = connection.named
     found = known.get(sql)
@@ -41,6 +44,8 @@ def literal(value: object, type_: str = "text") -> str:
     """Write a value as SQL does; the connection's standard_conforming_strings makes the quote the only special sign."""
     if value is None:
         return "null"
+    if type(value) in _PLAIN:
+        return f"'{value}'"
     text = value if type(value) is str else _plain(value, type_)  # most of them: a paid order has 160
     return "'" + text.replace("'", "''") + "'"
 
