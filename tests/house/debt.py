@@ -12,7 +12,7 @@ PACK_LINES = {  # code without the manifest and the pages, which nobody reads to
     "inventory": 2_570,  # one SKU answered together (0020), exact over all sellers (0049, 0056), lots (0075), units
     "flags": 1_710,  # an evaluator of its own, equal in every language (0103), and experiments with their statistics
     "ledger": 1_485,  # open items age by days that are summed (0091); others owe what is claimed (0109); plain (0147)
-    "messaging": 1_432,  # three protocols of push services, what has to hold before each push (0067), its metrics
+    "messaging": 1_468,  # three protocols of push services, what has to hold before each push (0067), sealed (0166)
     "order": 3_057,  # plainly (0153), changed (0072), handed in (0073), new (0108), held (0079), claimed, sealed (0161)
     "payment": 2_140,  # what a provider says is written with what follows (0029), cards (0086), as it begins (0082)
     "member": 2_040,  # programmes, lots (0050, 0060, 0118, 0137), sealed (0122), by hashes (0165), one profile (0138)

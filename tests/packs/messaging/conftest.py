@@ -22,6 +22,7 @@ from isthmus.packs.messaging import api
 from isthmus.packs.messaging.pack import PACK
 from isthmus.packs.messaging.service.pushers import Pushers
 from isthmus.packs.messaging.service.web import WebPusher
+from isthmus.packs.personal_data.pack import PACK as PERSONAL_DATA
 from tests.packs.conftest import MakePlatform
 from tests.packs.webhooks.receiver import Receiver
 
@@ -101,7 +102,7 @@ async def make_desk(make_platform: MakePlatform) -> AsyncIterator[MakeDesk]:
         made: list[Desk] = []
 
         async def make(*more: api.Pusher, **settings: Any) -> Desk:
-            platform = await make_platform(PACK, MEMBER, DEVICES, NORTH, SOUTH)
+            platform = await make_platform(PACK, MEMBER, DEVICES, PERSONAL_DATA, NORTH, SOUTH)
             made.append(Desk(platform, service, *more, **settings))
             return made[-1]
 

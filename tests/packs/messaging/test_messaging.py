@@ -16,6 +16,7 @@ from isthmus.packs.member import api as member
 from isthmus.packs.messaging import api, rules
 from isthmus.packs.messaging.pack import PACK
 from isthmus.packs.messaging.storage import deliveries
+from isthmus.sealing import UNSEALED
 from tests.packs.devices.test_devices import Phone
 
 from .conftest import DAY, Desk, MakeDesk, web_pusher
@@ -378,7 +379,7 @@ async def test_a_server_that_was_killed_while_pushing_has_it_pushed_again_by_the
     browser = await desk.subscribe(ann, "ann")
     await desk.notify(ann)
     async with desk.database.platform_transaction() as session:
-        rows = await deliveries.take(session, "north", DAY, 10)
+        rows = await deliveries.take(session, "north", DAY, 10, UNSEALED)
         await deliveries.decide(session, "north", DAY, [(row, "waiting", DAY + rules.RETRY_FIRST, 1) for row in rows])
     await desk.deliver(DAY + timedelta(seconds=30))
     assert browser.requests() == []

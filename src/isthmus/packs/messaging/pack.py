@@ -6,6 +6,7 @@ from isthmus.manifest import Commands, Daily, Every, Gauge, Job, Keeps, Page, Pe
 from . import api, entities
 from .service import campaigns, delivering, members
 from .service.pushers import Pushers, pushers_at, quiet
+from .storage import sealing
 
 PAGES = "isthmus.packs.messaging.pages"
 ERASED = "until the person is erased"
@@ -38,7 +39,8 @@ PACK = Pack(
                 ),
                 Keeps(
                     table="messaging.message",
-                    in_the_clear=clear.NOT_YET,
+                    in_the_clear=clear.LEADS_NOWHERE,
+                    sealed=sealing.SEALED,
                     columns={"member_id": "identifier", "title": "free-text", "body": "free-text"},
                     why="a member's inbox",
                     until=ERASED,

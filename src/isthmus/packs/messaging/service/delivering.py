@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from isthmus.kernel import Context, implements, ports
+from isthmus.sealing import UNSEALED, Seals
 
 from .. import api, rules
 from ..storage import deliveries
@@ -48,7 +49,7 @@ async def deliver(ask: api.Deliver, ctx: Context) -> api.Delivered:
 @implements(api.claim_deliveries)
 async def claim_deliveries(ask: api.Claim, ctx: Context) -> api.Claimed:
     pushers = ctx.resource(Pushers)
-    rows = await deliveries.take(ctx.session, ctx.front_end, ctx.now, ask.limit)
+    rows = await deliveries.take(ctx.session, ctx.front_end, ctx.now, ask.limit, ctx.resource(Seals, UNSEALED))
     if not rows:
         return api.Claimed(items=(), taken=0)
     ended = await _ended(rows, pushers, ctx)

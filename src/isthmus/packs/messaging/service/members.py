@@ -7,6 +7,7 @@ from datetime import timedelta
 from isthmus.kernel import Context, implements
 from isthmus.manifest.public_calls import refused_url
 from isthmus.personal import Forget, Forgotten
+from isthmus.sealing import UNSEALED, Seals
 
 from .. import api, rules
 from ..storage import members
@@ -62,20 +63,21 @@ async def opt_in(ask: api.Choose, ctx: Context) -> api.Choices:
 @implements(api.notify)
 async def notify(ask: api.Notify, ctx: Context) -> api.InboxMessage:
     rules.check_size(ask.draft)
-    known = await members.of_reference(ctx.session, ctx.front_end, ask.reference)
+    seals = ctx.resource(Seals, UNSEALED)
+    known = await members.of_reference(ctx.session, ctx.front_end, ask.reference, seals)
     if known is not None:
         return known
     await members.replace(ctx.session, ctx.front_end, [ask.member_id], ask.draft.collapse_key, ctx.now)
     expires_at = ctx.now + timedelta(hours=ask.draft.ttl_hours)
-    await members.add_message(ctx.session, ctx.front_end, ctx.new_id(), ask, expires_at, ctx.now)
-    made = await members.of_reference(ctx.session, ctx.front_end, ask.reference)
+    await members.add_message(ctx.session, ctx.front_end, ctx.new_id(), ask, expires_at, ctx.now, seals)
+    made = await members.of_reference(ctx.session, ctx.front_end, ask.reference, seals)
     assert made is not None
     return made
 
 
 @implements(api.list_inbox)
 async def list_inbox(ask: api.ListInbox, ctx: Context) -> api.Inbox:
-    found = await members.inbox(ctx.session, ctx.front_end, ask)
+    found = await members.inbox(ctx.session, ctx.front_end, ask, ctx.resource(Seals, UNSEALED))
     items = tuple(found[: ask.limit])
     return api.Inbox(
         items=items,

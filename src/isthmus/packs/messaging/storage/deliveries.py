@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from isthmus.kernel import ports
+from isthmus.sealing import Seals
 
 from .. import api, rules
+from . import sealing
 
 _HAS_DUE: Final = """
     select exists (select from messaging.delivery where front_end = $1 and state = 'waiting' and due_at <= $2)"""
@@ -19,7 +21,8 @@ _TAKE: Final = """
         where front_end = $1 and state = 'waiting' and due_at <= $2 order by due_at limit $3 for update skip locked
     )
     select due.*, m.member_id, m.purpose, m.collapse_key, m.expires_at, coalesce(m.title, c.title) as title,
-        coalesce(m.body, c.body) as body, coalesce(m.link, c.link) as link, e.kind, e.address, e.p256dh, e.auth,
+        coalesce(m.body, c.body) as body, coalesce(m.link, c.link) as link, m.sealed_title, m.sealed_body,
+        e.kind, e.address, e.p256dh, e.auth,
         coalesce(e.device_id, '') as device_id, greatest(e.retry_at, 'epoch') as retry_at,
         coalesce(r.zone, 'UTC') as zone,
         coalesce(e.state = 'active' and e.member_id = m.member_id, false) as is_there,
@@ -74,9 +77,10 @@ async def has_due(session: ports.Session, front_end: str, now: datetime) -> bool
     return await session.fetch_value(_HAS_DUE, front_end, now)
 
 
-async def take(session: ports.Session, front_end: str, now: datetime, limit: int) -> Sequence[ports.Row]:
+async def take(session: ports.Session, front_end: str, now: datetime, limit: int, seals: Seals) -> Sequence[ports.Row]:
     """Return what is due, held until the transaction ends, with what decides whether it is pushed."""
-    return await session.fetch(_TAKE, front_end, now, limit)
+    rows = await sealing.opened(await session.fetch(_TAKE, front_end, now, limit), session, seals)
+    return cast("Sequence[ports.Row]", rows)
 
 
 async def decide(

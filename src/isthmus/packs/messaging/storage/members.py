@@ -8,8 +8,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from isthmus.kernel import ports
+from isthmus.sealing import Seals
 
 from .. import api
+from . import sealing
 
 _ADD_READER: Final = """
     insert into messaging.reader (front_end, member_id, zone) values ($1, $2, $3)
@@ -34,15 +36,15 @@ _REPLACE: Final = """
     where d.front_end = $1 and d.message_id = older.message_id and d.state = 'waiting'"""
 _ADD_MESSAGE: Final = """
     insert into messaging.message (front_end, message_id, member_id, reference, purpose, title, body, link,
-        collapse_key, expires_at, made_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
+        collapse_key, expires_at, made_at, sealed_title, sealed_body)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"""
 _ADD_DELIVERIES: Final = """
     insert into messaging.delivery (front_end, message_id, endpoint_id, due_at)
     select $1, $2, endpoint_id, $4 from messaging.endpoint
     where front_end = $1 and member_id = $3 and state = 'active'"""
 _SHOWN: Final = """
     m.message_id, m.purpose, coalesce(m.title, c.title) as title, coalesce(m.body, c.body) as body,
-    coalesce(m.link, c.link) as link, m.made_at, m.read_at
+    coalesce(m.link, c.link) as link, m.made_at, m.read_at, m.member_id, m.sealed_title, m.sealed_body
     from messaging.message m left join messaging.campaign c on c.campaign_id = m.campaign_id"""
 _OF_REFERENCE: Final = f"select {_SHOWN} where m.front_end = $1 and m.reference = $2"
 _INBOX: Final = f"""
@@ -117,26 +119,28 @@ async def replace(
 
 
 async def add_message(
-    session: ports.Session, front_end: str, message_id: UUID, ask: api.Notify, expires_at: datetime, now: datetime
-) -> None:
+    session: ports.Session, front_end: str, message_id: UUID, ask: api.Notify, expires_at: datetime, now: datetime,
+    seals: Seals,
+) -> None:  # fmt: skip
     """Write a message, and a delivery to each device of its member."""
     draft = ask.draft
+    (title, body), (sealed_title, sealed_body) = await sealing.put_away(session, front_end, ask.member_id, draft, seals)
     await session.execute(
-        _ADD_MESSAGE, front_end, message_id, ask.member_id, ask.reference, draft.purpose, draft.title, draft.body,
-        draft.link, draft.collapse_key, expires_at, now,
+        _ADD_MESSAGE, front_end, message_id, ask.member_id, ask.reference, draft.purpose,
+        title.decode(), body.decode(), draft.link, draft.collapse_key, expires_at, now, sealed_title, sealed_body,
     )  # fmt: skip
     await session.execute(_ADD_DELIVERIES, front_end, message_id, ask.member_id, now)
 
 
-async def of_reference(session: ports.Session, front_end: str, reference: str) -> api.InboxMessage | None:
-    row = await session.fetch_row(_OF_REFERENCE, front_end, reference)
-    return None if row is None else _message(row)
+async def of_reference(session: ports.Session, front_end: str, reference: str, seals: Seals) -> api.InboxMessage | None:
+    rows = await session.fetch(_OF_REFERENCE, front_end, reference)
+    return next((_message(row) for row in await sealing.opened(rows, session, seals)), None)
 
 
-async def inbox(session: ports.Session, front_end: str, ask: api.ListInbox) -> list[api.InboxMessage]:
+async def inbox(session: ports.Session, front_end: str, ask: api.ListInbox, seals: Seals) -> list[api.InboxMessage]:
     """Return one more than was asked for, where there is one."""
     rows = await session.fetch(_INBOX, front_end, ask.member_id, ask.before, ask.limit + 1)
-    return [_message(row) for row in rows]
+    return [_message(row) for row in await sealing.opened(rows, session, seals)]
 
 
 async def unread(session: ports.Session, front_end: str, member_id: UUID) -> int:
@@ -166,6 +170,6 @@ async def forget(session: ports.Session, front_end: str, members: Sequence[UUID]
         await session.execute(sql, front_end, list(members))
 
 
-def _message(row: ports.Row) -> api.InboxMessage:
+def _message(row: dict[str, Any]) -> api.InboxMessage:
     fields: dict[str, Any] = {name: row[name] for name in api.InboxMessage.__struct_fields__}
     return api.InboxMessage(**fields)
