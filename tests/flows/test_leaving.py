@@ -33,7 +33,8 @@ from .test_renewals import Clock, joined
 
 LEAVE = {"catalog", "pricing", "reconciliation", "settlement", "tax"}
 STAND_ALONE = {
-    "chargeback", "fulfilment", "inventory", "invoicing", "ledger", "promotion", "risk", "subscription", "sync",
+    "chargeback", "fulfilment", "inventory", "invoicing", "ledger", "member", "promotion", "risk", "subscription",
+    "sync",
 }  # fmt: skip
 
 

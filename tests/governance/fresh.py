@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from isthmus.store import connect
 
 RULES = '''
 """What a note says."""
@@ -53,13 +57,20 @@ class Fresh:
     def append(self, path: Path, text: str) -> None:
         path.write_text(path.read_text() + text)
 
-    def begin(self, record: str) -> None:
-        """Commit what there is, and record calls."""
+    def begin(self, record: str, ago: timedelta = timedelta()) -> None:
+        """Commit what there is, and record calls, as if that had been some time ago."""
         self.run("git", "init", "-q")
         self.run("git", "add", ".")
-        self.run("git", "-c", "user.name=a", "-c", "user.email=a@localhost", "commit", "-qm", "Begin")
+        then = f"GIT_COMMITTER_DATE={(datetime.now(UTC) - ago).isoformat()}"
+        self.run("env", then, "git", "-c", "user.name=a", "-c", "user.email=a@localhost", "commit", "-qm", "Begin")
         (self._above / "record.py").write_text(record)
         self.run(sys.executable, str(self._above / "record.py"))
+        asyncio.run(self._aged(ago))
+
+    async def _aged(self, ago: timedelta) -> None:
+        connection = await connect(self._environment["ISTHMUS_DATABASE_URL"])
+        await connection.execute("update runtime.recorded_call set recorded_at = recorded_at - $1::interval", ago)
+        await connection.close()
 
     def tried(self, *command: str, at: Path | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

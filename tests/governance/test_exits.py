@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Annotated, cast
 from uuid import uuid4
 
 import httpx
@@ -26,6 +26,8 @@ from isthmus.app.platform import Running
 from isthmus.governance.exits import exercise, runs, tables
 from isthmus.governance.exits.calls import answered, asked_of
 from isthmus.governance.exits.held import Hold, flows_of, holds, joins
+from isthmus.governance.exits.messages import NOTHING, Forwarded
+from isthmus.governance.exits.own import declared_by, described
 from isthmus.governance.exits.package import CannotEject, write
 from isthmus.governance.exits.reach import copied, reached, renamed
 from isthmus.governance.exits.remote import in_place
@@ -36,20 +38,26 @@ from isthmus.kernel import (
     Context,
     Effect,
     FrontEnd,
+    Meta,
     Pack,
     Pass,
     Platform,
     Registry,
+    Value,
     Verdict,
     answers,
+    decode,
+    encode,
     errors,
     flow,
     implements,
     veto,
 )
 from isthmus.kernel.host import Release
+from isthmus.markings import Pii
 from isthmus.packs.pricing import api
 from isthmus.packs.pricing.pack import PACK
+from isthmus.personal import ERASED, erased_attributes
 from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database, MigrationSource, connect, migrate
 from isthmus.values import Buyer, Money
@@ -281,6 +289,23 @@ def test_only_imports_and_places_are_renamed() -> None:
     assert renamed(text, "till_service", {"isthmus"}) == text.replace(
         "from isthmus.kernel", "from till_service.isthmus.kernel"
     ).replace("'isthmus.packs", "'till_service.isthmus.packs")
+
+
+class Doorstep(Value):
+    who: Annotated[str, Pii("name"), Meta(max_length=30)]
+    code: Annotated[str, Pii("identifier"), Meta(pattern="^[0-9]+$")]
+    floor: int = 0
+    sign: str = ""
+
+
+def test_a_pack_that_stands_alone_knows_what_of_a_front_ends_attributes_is_personal() -> None:
+    sent = decode(encode(Forwarded(ask=NOTHING, front_end="north", attributes=described({"a.b": Doorstep}))), Forwarded)
+    given = {"who": "Ada", "code": "17", "floor": 3, "sign": "left"}
+    known = declared_by(sent.attributes)["a.b"]
+    here, there = (erased_attributes(given, one, b"k" * 32) for one in (Doorstep, known))
+    assert here == there
+    assert (there["floor"], there["sign"], there["code"]) == (3, "left", "0")
+    assert there["who"].startswith(ERASED)
 
 
 def test_what_holds_a_pack_is_named_with_its_place() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from isthmus.governance.thin.findings import ALONE_DAYS
+
 from .fresh import Fresh
 from .test_deleting_fresh import RULES, SPELL, SPELL_TEST, SPELLING
 
@@ -53,7 +55,7 @@ def test_a_fresh_company_lifts_a_setting_and_a_capability(database_url: str, tmp
     company.edit(
         company.manifest("south"), 'owner="your-team",', 'owner="your-team",\n    settings={"till.paper": "long"},'
     )
-    company.begin(RECORD)
+    company.begin(RECORD, ago=ALONE_DAYS)
     found = company.isthmus("thin", "--all")
     assert "setting 'till.paper' has a value for south alone" in found
     assert "capability till.spell: west alone calls it" in found

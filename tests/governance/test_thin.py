@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.governance.thin import history, index, observe, report
-from isthmus.governance.thin.findings import weigh
+from isthmus.governance.thin.findings import ALONE_DAYS, ALONE_MIN, weigh
 from isthmus.governance.thin.probes import Probes, observing
 from isthmus.kernel import Caller, FrontEnd, Pack, Platform, Registry, answers, errors
 from isthmus.kernel.host import Release
@@ -25,6 +25,7 @@ from isthmus.store import Database
 from tests.governance.planted import rules, till
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+TODAY = NOW.date()
 CODES = ("north", "south", "west")
 
 
@@ -99,6 +100,44 @@ async def test_what_serves_one_front_end_alone_is_found_and_nothing_else(observe
         "option till.total:$.is_gift has one value in use",
     }
     assert all(one.evidence and one.next for one in found)
+
+
+async def test_what_one_front_end_calls_is_its_own_after_so_many_calls_and_days_only(
+    observed: tuple[observe.Observed, Release],
+):
+    seen, running = observed
+    shared = {one.value for over in (timedelta(days=1), ALONE_DAYS) for one in weigh(seen, running, TODAY, over).terms
+              if one.name == "surface-used"}  # fmt: skip
+    assert shared == {0.5}, "that two call it is not known of either, whatever is to be done about it"
+
+    def alone(over: timedelta) -> list[str]:
+        found = weigh(seen, running, TODAY, over).findings
+        return [one.evidence for one in found if one.kind == "capability" and one.verdict == "lift"]
+
+    assert alone(ALONE_DAYS) == ["60 calls, of the calls and their parts of 3 front ends"]
+    assert alone(ALONE_DAYS - timedelta(hours=1)) == []
+    seen.used["north", "till.label"] = ALONE_MIN - 1
+    assert alone(ALONE_DAYS) == []
+    del seen.used["north", "till.label"]
+    (nobody,) = [one for one in weigh(seen, running, TODAY, timedelta(0)).findings if one.kind == "capability"]
+    assert (nobody.verdict, nobody.name) == ("delete", "till.label"), "that is told by how many calls there were in all"
+
+
+async def test_of_an_answer_that_some_have_it_is_said_who_and_what_for_and_nothing_is_written(database: Database):
+    fronts = [
+        FrontEnd(code=code, name=code, owner=code, uses=("till.*",), answers=given)
+        for code, given in (("north", (answers(till.price)(rules.half),)), ("south", ()), ("west", ()))
+    ]
+    running = Registry().add(pack(), *fronts).freeze()
+    await record(database, running, 60)
+    seen = await observe.observe(database, Platform(running, database))
+    (found,) = [one for one in weigh(seen, running, TODAY).findings if one.name == "till.price"]
+    asked, opinions = seen.asked["north", "till.price"], seen.said["north.half", "till.price", True]
+    assert 0 < opinions <= asked
+    assert f", {asked:,} of them of north, who have north.half (" in found.evidence
+    assert found.evidence.endswith(f"it had an opinion {opinions:,} times; the others take the default")
+    assert found.kind == "point"
+    assert found.next.startswith("decide: ")
 
 
 async def test_an_answer_whose_case_never_came_is_not_dead(database: Database):

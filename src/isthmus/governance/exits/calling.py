@@ -29,6 +29,7 @@ from isthmus.runtime.isolation.wire import wire_of
 from isthmus.store import Database
 
 from .messages import ATTRIBUTES, Emitted, Forwarded, Refused, Replied, Wanted, written
+from .own import declared_by
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -86,6 +87,7 @@ class Calls:
             box=forwarded.box or forwarded.front_end,
             settings=forwarded.settings,
             fingerprint=forwarded.fingerprint,
+            attributes=declared_by(forwarded.attributes),
         )
         call = Call(cast(Any, self), bound, cast(Plan, situation), ask, caller, now, given_id=call_id)
         answering = AloneContext(call, situation, capability, forwarded, self._implementations)
@@ -119,6 +121,7 @@ class Alone:
     box: str
     settings: Mapping[str, str]
     fingerprint: str
+    attributes: Mapping[str, type[Any]]
 
     def find(self, point: ExtensionPoint[..., Any], /) -> Sequence[Answer]:
         raise errors.Fault(f"{point.name!r} is answered elsewhere", remedy="ask it, and do not look for its answers")

@@ -23,6 +23,7 @@ from isthmus.store import Database
 
 from .again import Answered
 from .messages import NOTHING, Emitted, Forwarded, Known, written
+from .own import described
 
 SHARES: Final = 10  # of the calls of one front end: a capability has one of these, where the pack has many
 
@@ -90,6 +91,7 @@ async def answered(database: Database, platform: Platform, pack: Pack, call: Rec
             now=call.now,
             settings=dict(plan.settings),
             fingerprint=plan.fingerprint,
+            attributes=described(plan.attributes),
             asked=tuple(sorted(one.name for one in pack.extension_points().values() if plan.find(one))),
             known=tuple(_known(pack, trace)),
             is_undone=True,

@@ -143,5 +143,3 @@ def _held_by(module: str, tree: ast.Module) -> Iterator[Hold]:
             yield Hold(why=mark(f"{where} needs {kind}, which the platform makes"), next=step)
         elif name in _HELD and ast.unparse(node.func.value).endswith(("ctx", "ctx.plan")):
             yield Hold(why=_HELD[name](where), next=_STEPS if name == "compensate_with" else _OWN_ROWS)
-        elif name == "get" and ast.unparse(node.func.value).endswith("plan.attributes"):
-            yield Hold(why=mark(f"{where} looks at the types of a front end's attributes"), next=_OWN_ROWS)

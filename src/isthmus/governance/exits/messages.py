@@ -13,6 +13,8 @@ import msgspec
 
 from isthmus.kernel import Caller, Value
 
+from .own import OwnFields
+
 ATTRIBUTES: Final = "attributes:"  # before an entity: a question to the front end's own attributes, not to a point
 NOTHING: Final = msgspec.Raw(b"null")  # in place of an answer, which is always an object
 QUESTIONS_MAX: Final = 64  # of one call: a capability that asks more asks in a loop
@@ -32,7 +34,8 @@ class Forwarded(Value):
     """A call. Only `ask` and `front_end` are needed; who calls alone has the defaults of all points.
 
     asked: points that the front end answers otherwise than by default. declares: entities that it gives attributes of
-    its own. known: its answers so far. is_undone: say what would be answered, and leave nothing of it.
+    its own; attributes: what it says of their fields. known: its answers so far. is_undone: say what would be answered,
+    and leave nothing of it.
     """
 
     ask: msgspec.Raw
@@ -45,6 +48,7 @@ class Forwarded(Value):
     fingerprint: str = ""
     asked: tuple[str, ...] = ()
     declares: tuple[str, ...] = ()
+    attributes: OwnFields = {}
     known: tuple[Known, ...] = ()
     is_undone: bool = False
 

@@ -21,6 +21,7 @@ from isthmus.runtime.isolation.wire import wire_of
 
 from .held import joins
 from .messages import ATTRIBUTES, QUESTIONS_MAX, Forwarded, Known, Refused, Replied, Wanted, written
+from .own import described
 
 _KERNELS: Final = {
     one.slug: one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.IsthmusError)
@@ -98,6 +99,7 @@ class _Place:
             fingerprint=ctx.plan.fingerprint,
             asked=tuple(sorted(one.name for one in self._points if ctx.plan.find(one))),
             declares=tuple(sorted(ctx.plan.attributes)),
+            attributes=described(ctx.plan.attributes),
             is_undone=self._is_undone,
         )
 

@@ -6,7 +6,7 @@ import inspect
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
@@ -27,6 +27,8 @@ CALLS_MIN: Final = (
 )
 SHARE_MIN: Final = 0.01  # of a front end's calls of the function: less is an accident of the sample
 FRONT_ENDS_MIN: Final = 3  # of two, each decision that tells them apart would be one's own
+ALONE_MIN: Final = 30  # calls of a capability by one front end, before it is that one's: as of a function above
+ALONE_DAYS: Final = timedelta(days=7)  # since calls are kept: what others call once a week is nobody's alone before
 USED_MIN: Final = 200  # calls in all, before a capability that none of them called is one that nobody calls
 OPTIONS_MIN: Final = 2  # seen, before how many are used is a share: one alone would make the index nothing
 AS_IT_COMES: Final = ("first_answer", "fold", "total", "lowest", "highest")  # one answer alone is the result
@@ -61,8 +63,8 @@ class Weighed(Value):
     decisions: Mapping[str, int]  # of the platform, by pack: those that calls came by
 
 
-def weigh(observed: Observed, release: Release, today: date) -> Weighed:
-    """Judge what was observed."""
+def weigh(observed: Observed, release: Release, today: date, over: timedelta = timedelta.max) -> Weighed:
+    """Judge what was observed. over: for how long calls were kept."""
     platform = list(observed.sites(observed.platform))
     own = list(observed.sites(observed.own))
     leaks, judged = _leaks(observed, platform)
@@ -81,16 +83,16 @@ def weigh(observed: Observed, release: Release, today: date) -> Weighed:
     knobs = list(_knobs(observed, release))
     alone = len(leaks) + len(named) + sum(one.verdict == "lift" for one in knobs)
     calls = sum(observed.used.values())
-    capabilities, unused = _surface(observed, release) if calls >= USED_MIN else ([], [])
+    capabilities, shared, unused = _surface(observed, release, over) if calls >= USED_MIN else ((), (), ())
     options, live = _options(observed, release)
     terms = (
         logic_out(len(platform), len(own), observed.calls.total()),
         neutrality(alone, len(platform), judged if not named else max(1, judged)),
         share(
             "surface-used",
-            len(capabilities) - len(unused),
+            len(shared),
             len(capabilities),
-            mark(f"{len(capabilities) - len(unused)} of {len(capabilities)} capabilities serve two front ends or more")
+            mark(f"{len(shared)} of {len(capabilities)} capabilities serve two front ends or more")
             if capabilities
             else mark(f"{calls:,} calls are too few to say which capabilities nobody needs"),
         ),
@@ -226,17 +228,26 @@ def _options(observed: Observed, release: Release) -> tuple[int, int]:
     return len(seen), sum(len(values) > 1 for values in seen.values())
 
 
-def _surface(observed: Observed, release: Release) -> tuple[list[str], list[Finding]]:
-    """Return the capabilities that are offered, and those that one front end calls or none."""
+def _surface(
+    observed: Observed, release: Release, over: timedelta
+) -> tuple[Sequence[str], Sequence[str], Sequence[Finding]]:
+    """Return the capabilities that are offered, those that two front ends call, and what to do about others.
+
+    What one front end alone has called a few times, or for a few days, others may call yet.
+    """
     offered = sorted(
         name
         for name, one in release.offered.items()
         if not one.capability.is_internal and not one.capability.deprecated
     )
     found: list[Finding] = []
+    shared: list[str] = []
     for name in offered:
         users = sorted({code for code, used in observed.used if used == name})
-        if len(users) < 2:
+        times = observed.used[users[0], name] if users else 0
+        if len(users) > 1:
+            shared.append(name)
+        elif not users or (times >= ALONE_MIN and over >= ALONE_DAYS):
             said = mark(f"{users[0]} alone calls it") if users else mark("nobody called it")
             found.append(
                 Finding(
@@ -244,14 +255,14 @@ def _surface(observed: Observed, release: Release) -> tuple[list[str], list[Find
                     what=mark(f"capability {name}: {said}"),
                     where=name,
                     front_end=users[0] if users else "",
-                    evidence=mark(f"of the recorded calls and their parts of {len(release.lines)} front ends"),
+                    evidence=mark(f"{times:,} calls, of the calls and their parts of {len(release.lines)} front ends"),
                     next=mark(f"make it a flow of {users[0]}'s own") if users else mark("deprecate it with a date"),
                     pack=name.partition(".")[0],
                     kind="capability",
                     name=name,
                 )
             )
-    return offered, found
+    return offered, shared, found
 
 
 def _points(observed: Observed, release: Release, today: date) -> Iterator[Finding]:
@@ -263,7 +274,6 @@ def _points(observed: Observed, release: Release, today: date) -> Iterator[Findi
         if len(given) < 2 and not is_young:
             asked = sum(times for (_, one), times in observed.asked.items() if one == name)
             only = next(iter(given.values()), None)
-            is_default = only is not None and _is_everybodys(observed, release, only)
             yield Finding(
                 verdict="delete",
                 what=mark(f"extension point {name} has one answer")
@@ -271,16 +281,40 @@ def _points(observed: Observed, release: Release, today: date) -> Iterator[Findi
                 else mark(f"extension point {name} has no answer"),
                 where=name,
                 front_end="",
-                evidence=mark(f"asked {asked:,} times, and all who ask have {only.label} ({only.source})")
-                if only and is_default
-                else mark(f"asked {asked:,} times for {len(release.lines)} front ends"),
-                next=mark("make what it says the platform's own, and ask no more")
-                if is_default
-                else mark("delete it, or give it a date (`until`) by which a second answer is there"),
+                evidence=mark(f"asked {asked:,} times for {len(release.lines)} front ends")
+                if only is None
+                else _heard(observed, release, only, asked),
+                next=_about(observed, release, only),
                 pack=name.partition(".")[0],
-                kind="default" if is_default else "point",
+                kind="default" if only and _is_everybodys(observed, release, only) else "point",
                 name=name,
             )
+
+
+def _heard(observed: Observed, release: Release, only: Answer, asked: int) -> str:
+    """Say of the only answer to a question who has it, and what it is good for there."""
+    if _is_everybodys(observed, release, only):
+        return mark(f"asked {asked:,} times, and all who ask have {only.label} ({only.source})")
+    having = sorted(code for code, line in release.lines.items() if only.function in _functions(line))
+    said = observed.said[only.label, only.point.name, True]
+    times = sum(observed.asked[code, only.point.name] for code in having)
+    who = ", ".join(having)
+    return mark(
+        f"asked {asked:,} times, {times:,} of them of {who}, who have {only.label} ({only.source}): it had an opinion "
+        f"{said:,} times; the others take the default"
+    )
+
+
+def _about(observed: Observed, release: Release, only: Answer | None) -> str:
+    if only is None:
+        return mark("delete it, or give it a date (`until`) by which a second answer is there")
+    if _is_everybodys(observed, release, only):
+        return mark("make what it says the platform's own, and ask no more")
+    return mark("decide: do without what it says, or give it a date (`until`) by which a second answer is there")
+
+
+def _functions(line: CompiledFrontEnd) -> set[object]:
+    return {one.function for one in answers_of(line)}
 
 
 def _is_everybodys(observed: Observed, release: Release, answer: Answer) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from inspect import unwrap
 from pathlib import Path
 from typing import Final
@@ -62,7 +62,8 @@ async def measure(
     to be judged by these calls. more: what was found otherwise.
     """
     observed = await observe.observe(database, platform, counted=counted, limit=limit, step=step)
-    weighed = weigh(observed, platform.release, date(now.year, now.month, now.day))
+    over = timedelta.max if age is None else now - age.begun
+    weighed = weigh(observed, platform.release, date(now.year, now.month, now.day), over)
     terms = {term.name: term for term in (*weighed.terms, *past.terms)}
     elsewhere = frozenset[str]() if root is None else _elsewhere(platform.release, root)
     judged = [one for one in weighed.findings if age is None or not _is_young(one, age, platform.release)]
