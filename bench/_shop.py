@@ -173,12 +173,12 @@ async def serving(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    known = {**os.environ, "ISTHMUS_DATABASE_URL": url, **(environment or {})}
+    known = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "ISTHMUS_DATABASE_URL": url, **(environment or {})}
     command = [sys.executable, "-m", "isthmus.cli", "serve", "--port", str(port)]
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=root, env=known, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - at once
     try:
-        while not await _answers(port):
+        while not await answers(port):
             if process.poll() is not None or time.perf_counter() - began > STARTS_WITHIN_S:
                 raise RuntimeError("the server did not start")
             await asyncio.sleep(0.005)
@@ -188,7 +188,8 @@ async def serving(
         process.wait()
 
 
-async def _answers(port: int) -> bool:
+async def answers(port: int) -> bool:
+    """Say whether a server is ready."""
     try:
         buyer = await Buyer.connect(port, "")
     except OSError:

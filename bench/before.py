@@ -58,7 +58,12 @@ def _measured(checkout: Path, function: str, rounds: int) -> list[tuple[str, flo
     paths = f"{checkout / 'src'}{os.pathsep}{checkout / 'kits/storefront/src'}{os.pathsep}{checkout}"
     command = [sys.executable, "-c", ONCE, function, str(rounds)]
     done = subprocess.run(
-        command, cwd=checkout, env={**os.environ, "PYTHONPATH": paths}, stdout=subprocess.PIPE, text=True, check=True
+        command,
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": ""},  # compiled, as what is installed is
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
 

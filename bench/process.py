@@ -1,16 +1,21 @@
 """What one server process takes: time until its first answer, memory at rest, and memory while it sells.
 
 Cold start is from the command `isthmus serve` to the first answer over HTTP, with the database up and migrated. Memory
-is the process's unique set (what would be free if it ended). It sells baskets of 5 to 16 clients for `SELLS_S`; the
-second half of that time must not add to what the first half took. The lake lands meanwhile, as it does.
-`ISTHMUS_BENCH_MINUTES=10` sells for ten minutes.
+is the process's unique set (what would be free if it ended). Beside both stands the least that a server takes: an empty
+application on the same server library, with connections to the same database.
+
+It sells baskets of 5 to 16 clients for `SELLS_S`; the second half of that time must not add to what the first half
+took. The lake lands meanwhile, as it does. `ISTHMUS_BENCH_MINUTES=10` sells for ten minutes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import statistics
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from typing import Any
@@ -25,6 +30,22 @@ LOOKS = 40  # at the memory, over the whole time
 LOOKS_APART = 20  # at a landing, for each of those
 GROWTH_MAX = 1.05  # of the second half's median over the first half's last quarter: what an allocator keeps is no leak
 START_MAX_S = 1.5
+EMPTY = """
+import asyncpg, sys, uvicorn
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        async with asyncpg.create_pool(sys.argv[1], min_size=2):
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+    else:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+uvicorn.run(app, port=int(sys.argv[2]), loop="uvloop", http="httptools", log_level="error")
+"""
 
 Row = dict[str, Any]
 
@@ -39,8 +60,12 @@ async def _rows(rounds: int) -> list[Row]:
         key = await shop.stocked(url, GOODS, UNITS)
         starts = [await _started_s(url) for _ in range(rounds)]
         started, worked = (statistics.median(column) for column in zip(*starts, strict=True))
+        least_s, least_mb = map(min, zip(*[await _of_nothing(url) for _ in range(rounds)], strict=True))
         async with shop.serving(url) as server:
             at_rest = _memory_mb(server.process)
+            async with _buyers(server, key) as buyers:
+                await _over_http(buyers)[0]()
+            after_one = _memory_mb(server.process)
             sold, seen, landing = await _sell(server, key)
     before, after = seen[LOOKS // 4 : LOOKS // 2], seen[-LOOKS // 4 :]
     growth = statistics.median(after) / statistics.median(before)
@@ -58,8 +83,8 @@ async def _rows(rounds: int) -> list[Row]:
             "name": "processor time of that start",
             "value": worked,
             "unit": "s",
-            "against": f"by the clock: {started:.2f} s",
-            "ratio": worked / started,
+            "against": f"an empty application on uvicorn, with asyncpg: {least_s:.2f} s",
+            "ratio": worked / least_s,
             "aim": "reported: what a machine with nothing else to do would take",
             "met": None,
         },
@@ -69,6 +94,15 @@ async def _rows(rounds: int) -> list[Row]:
             "unit": "MB",
             "against": "",
             "ratio": None,
+            "aim": "reported",
+            "met": None,
+        },
+        {
+            "name": "memory of a server process after its first order",
+            "value": after_one,
+            "unit": "MB",
+            "against": f"an empty application on uvicorn, with asyncpg: {least_mb:.0f} MB",
+            "ratio": after_one / least_mb,
             "aim": "reported",
             "met": None,
         },
@@ -107,6 +141,25 @@ async def _started_s(url: str) -> tuple[float, float]:
     async with shop.serving(url) as server:
         used = server.process.cpu_times()
         return server.started_s, used.user + used.system
+
+
+async def _of_nothing(url: str) -> tuple[float, float]:
+    """Return the processor time and the memory of a server that does nothing, at its first answer."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    started = subprocess.Popen([sys.executable, "-c", EMPTY, url, str(port)])  # noqa: ASYNC220 - at once
+    try:
+        while not await shop.answers(port):
+            if started.poll() is not None:
+                raise RuntimeError("the empty application did not start")
+            await asyncio.sleep(0.005)
+        process = psutil.Process(started.pid)
+        used = process.cpu_times()
+        return used.user + used.system, _memory_mb(process)
+    finally:
+        started.terminate()
+        started.wait()
 
 
 def _memory_mb(process: psutil.Process) -> float:

@@ -25,6 +25,8 @@ IMPORTED = [
     "tests.no_prompt",
     "isthmus.cli.main", "isthmus.cli.data_opening", "typer._adapters", "pydantic.type_adapter",
     "isthmus.gateway.server", "isthmus.gateway.metrics", "isthmus.app.server", "isthmus.app.lake_sync",
+    "isthmus.app.console", "isthmus.gateway.deploys", "isthmus.gateway.oauth.site",
+    "isthmus.gateway.telemetry.prometheus", "duckdb", "httpx", "jsonschema", "pyarrow",
     "isthmus.console.pages.data", "tests.shipped",  # all packs
     "isthmus.packs.account.pages.site", "isthmus.packs.identity.pages.people", "isthmus.packs.identity.pages.account",
     "isthmus.packs.identity.pages.signing_in", "isthmus.packs.identity.service.vouching",

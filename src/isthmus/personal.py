@@ -10,12 +10,13 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Any, Final, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, cast, get_args, get_origin
 from uuid import UUID
 
 import msgspec
 
 from isthmus.kernel import Meta, Value
+from isthmus.kernel.host import hints_of
 from isthmus.markings import Pii
 from isthmus.values import ATTRIBUTES_OF
 
@@ -121,7 +122,7 @@ def erased_attributes(given: Mapping[str, Any], declared: type[Value] | None, ke
     Texts become pseudonyms, so that counts of different ones stay; what nobody declares any more may be anybody's name.
     """
     kinds = personal_fields(declared) if declared else {}
-    hints = _hints(declared) if declared else {}
+    hints = hints_of(declared) if declared else {}
     return {
         name: _erased(value, kinds.get(name, ""), hints.get(name), key) if name in kinds or name not in hints else value
         for name, value in given.items()
@@ -143,12 +144,7 @@ def personal_marks(type_: type) -> tuple[tuple[str, Pii | None], ...]:
 @lru_cache(maxsize=CLASSES_REMEMBERED)
 def personal_fields(cls: type) -> dict[str, str]:
     """Return the kind of personal data in each marked field of a class."""
-    return {name: kind for name, hint in _hints(cls).items() if (kind := kind_of(hint))}
-
-
-@lru_cache(maxsize=CLASSES_REMEMBERED)
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls, include_extras=True)
+    return {name: kind for name, hint in hints_of(cls).items() if (kind := kind_of(hint))}
 
 
 def kind_of(hint: Any) -> str:
@@ -159,23 +155,40 @@ def kind_of(hint: Any) -> str:
     return next((kind for part in get_args(hint) if (kind := kind_of(part))), "")
 
 
-def _marks(hint: Any, path: str, above: tuple[Any, ...]) -> Iterator[tuple[str, Pii | None]]:
+def _marks(hint: Any, path: str, above: tuple[type, ...]) -> Iterator[tuple[str, Pii | None]]:
+    for into, found in _held(hint, path):
+        if not isinstance(found, type):
+            yield into, found
+        elif found not in above:
+            for place, part in _of_class(found):
+                if isinstance(part, type):
+                    yield from _marks(part, into + place, (*above, found))
+                else:
+                    yield into + place, part
+
+
+@lru_cache(maxsize=CLASSES_REMEMBERED)  # an address is in a hundred contracts
+def _of_class(cls: type) -> tuple[tuple[str, Pii | type | None], ...]:
+    return tuple(one for name, hint in hints_of(cls).items() for one in _held(hint, f".{name}"))
+
+
+def _held(hint: Any, path: str) -> Iterator[tuple[str, Pii | type | None]]:
+    """Yield what a type is made of: marks of personal data, and classes, which may hold more; not what these hold."""
     mark = next((one for one in getattr(hint, "__metadata__", ()) if isinstance(one, Pii)), None)
     if mark or attributes_entity(hint):
         yield path, mark
-    elif isinstance(hint, type) and issubclass(hint, msgspec.Struct) and hint not in above:
-        for name, field in _hints(hint).items():
-            yield from _marks(field, f"{path}.{name}", (*above, hint))
+    elif isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        yield path, hint
     else:
         into = f"{path}[]" if get_origin(hint) in (tuple, list, dict) else path
         for part in get_args(hint):
-            yield from _marks(part, into, above)
+            yield from _held(part, into)
 
 
 def _masked_attributes(given: Mapping[str, Any], declared: type[Value] | None) -> dict[str, Any]:
     """Mask attributes of an entity as the front end marks them; a text that nobody declares may be anybody's name."""
     kinds = personal_fields(declared) if declared else {}
-    hints = _hints(declared) if declared else {}
+    hints = hints_of(declared) if declared else {}
     return {
         name: _fitting(value, (hidden(value, kinds[name]),), hints[name])
         if name in kinds
@@ -209,7 +222,7 @@ def _fitting(value: Any, masks: tuple[Any, ...], hint: Any) -> Any:
 
 def _hidden_field(cls: type, name: str, value: Any, kind: str) -> Any:
     now = _hidden_part(name, value, kind)
-    return _fitting(value, (now, NOBODY), _hints(cls)[name]) if isinstance(value, (str, UUID)) else now
+    return _fitting(value, (now, NOBODY), hints_of(cls)[name]) if isinstance(value, (str, UUID)) else now
 
 
 def _hidden_part(name: str, value: Any, kind: str) -> Any:
@@ -221,7 +234,7 @@ def _hidden_part(name: str, value: Any, kind: str) -> Any:
 @lru_cache(maxsize=CLASSES_REMEMBERED)
 def _extended(cls: type) -> dict[str, str]:
     """Return the fields of a class that hold a front end's own attributes, each with the entity."""
-    return {name: entity for name, hint in _hints(cls).items() if (entity := _entity(hint))}
+    return {name: entity for name, hint in hints_of(cls).items() if (entity := _entity(hint))}
 
 
 def _entity(hint: Any) -> str:

@@ -16,7 +16,7 @@ from isthmus.console.client import Client
 from isthmus.console.pages.guides import Guides
 from isthmus.console.sign_in import Operators
 from isthmus.console.web import console
-from isthmus.kernel import FrontEnd, Platform
+from isthmus.kernel import FrontEnd, Platform, errors
 from isthmus.pages import Found
 from isthmus.store import Database
 
@@ -152,6 +152,21 @@ async def test_a_pack_brings_a_guide_as_a_page_of_the_console_in_the_readers_lan
         chinese = await browser.get("/guides/stamps", headers={"accept-language": "zh-CN"})
         assert "十个印章集满一张卡" in chinese.text
         assert (await browser.get("/guides/nothing")).status_code == 404
+
+
+def test_a_page_that_nothing_makes_is_refused_at_start_though_no_page_is_imported_yet(company: Path) -> None:
+    manifest = company / "acmestamps" / "pack.py"
+    manifest.write_text(
+        manifest.read_text().replace(":show_card", ":show_cart").replace('AT + ":find"', '"acmestamp:find"')
+    )
+    with pytest.raises(errors.BuildProblems) as wrong:
+        composed(load_config(company / "isthmus.toml"), [NORTH])
+    assert list(wrong.value.problems) == [
+        "'/cards/{card}' of 'stamps' is made by 'acmestamps.pages:show_cart', and that has no 'show_cart' "
+        "(did you mean 'show_card'?); write at=\"module:function\"",
+        "search of 'stamps' is made by 'acmestamp:find', and there is no module 'acmestamp'; "
+        'write at="module:function"',
+    ]
 
 
 def paths(folder: Path, left_out: str, database: Database) -> set[str]:

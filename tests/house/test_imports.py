@@ -62,6 +62,7 @@ def test_the_contracts_name_every_part_of_the_house():
         "isthmus.values",
         "isthmus.markings",
         "isthmus.language",
+        "isthmus.later",
         "isthmus.screens",
         "isthmus.personal",
         "isthmus.sealing",

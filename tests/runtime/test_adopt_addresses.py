@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from isthmus.manifest.public_calls import OwnNetworks
+from isthmus.manifest.public_connections import OwnNetworks
 from isthmus.runtime.adopt.request import Operation
 from isthmus.runtime.adopt.service import Auth, Service, ServiceDown
 

@@ -20,7 +20,6 @@ from isthmus.runtime.events.subscriptions import called
 from isthmus.runtime.schedule import Periodic
 from isthmus.store import Database, know_streams, prune_answers, prune_events
 
-from . import exits
 from .platform import HOUSEKEEPING, Running
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ CONTRACTS_EVERY_S: Final = 600  # so that what was served last is known, also wh
 PROCESS_TIME_EVERY_S: Final = 60  # how fine the busiest minutes are seen
 TIMERS_EVERY_S: Final = 5  # how late a job at its time starts at most
 PRUNE_EVERY_S: Final = 3_600
+JOBS_AFTER_S: Final = 1  # a server that has just started answers first
 LAND_EVERY_S: Final = 60  # how far the lake is behind the business at most, when nothing is wrong
 SEGMENTS_EVERY_S: Final = 900  # segments are for the next visit, not for the next click
 
@@ -99,7 +99,7 @@ def periodic(platform: Platform, database: Database, job: Job) -> Periodic:
         if failed:
             raise ExceptionGroup(f"{job.name} failed at {len(failed)} front ends", failed)
 
-    return Periodic(name=job.name, every_s=job.when.seconds, run=run)
+    return Periodic(name=job.name, every_s=job.when.seconds, run=run, after_s=JOBS_AFTER_S)
 
 
 async def _noted(database: Database, code: str, job: Job, run: Awaitable[object]) -> None:
@@ -118,6 +118,8 @@ async def _noted(database: Database, code: str, job: Job, run: Awaitable[object]
 def _exit_jobs(running: Running) -> list[Periodic]:
     if not running.config.exit_days:
         return []
+    from . import exits  # here: few servers exercise any
+
     return [Periodic(name="exits", every_s=exits.EVERY_S, run=partial(exits.try_next_exit, running))]
 
 
@@ -127,5 +129,10 @@ def _lake_jobs(lake_sync: LakeSync | None) -> list[Periodic]:
     return [
         Periodic(name="land", every_s=LAND_EVERY_S, run=lake_sync.keep_up),
         Periodic(name="questions", every_s=LAND_EVERY_S, run=lake_sync.ask_due),
-        Periodic(name="segments", every_s=SEGMENTS_EVERY_S, run=lake_sync.refresh_segments),
+        Periodic(
+            name="segments",
+            every_s=SEGMENTS_EVERY_S,
+            run=lake_sync.refresh_segments,
+            after_s=LAND_EVERY_S,  # what DuckDB takes to load is not taken from the first calls
+        ),
     ]

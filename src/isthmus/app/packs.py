@@ -15,6 +15,7 @@ from types import ModuleType
 
 from isthmus import manifest
 from isthmus.kernel import Pack, errors
+from isthmus.manifest.at import at_problems
 from isthmus.manifest.demo import demo_problems
 from isthmus.manifest.figures import figure_problems
 from isthmus.manifest.guides import guide_problems
@@ -65,7 +66,7 @@ def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
     problems += [wrong for pack in kept for wrong in manifest.check_kinds(pack, KINDS)]
     problems += service_problems(kept, config)
     kept = tuple(with_services(kept, config))
-    checks = (manifest.job_problems, figure_problems, demo_problems, guide_problems)
+    checks = (manifest.job_problems, figure_problems, demo_problems, guide_problems, at_problems)
     problems += [wrong for check in checks for pack in kept for wrong in check(pack)]
     problems += unwritten(manifest.brought(kept, manifest.Commands), config)
     without = _lacking(kept)

@@ -24,7 +24,7 @@ from isthmus.runtime.deploy.context import DeployContext
 from isthmus.runtime.deploy.declared import problems_of as own_problems
 from isthmus.runtime.deploy.follower import Follower
 from isthmus.runtime.deploy.guardrails import RolloutMonitor
-from isthmus.runtime.deploy.loading import front_end_folders
+from isthmus.runtime.deploy.loading import Load, front_end_folders
 from isthmus.runtime.isolation.sandbox import hide_this_process
 from isthmus.runtime.isolation.waiting import IsolatingPlatform
 from isthmus.runtime.replay.answers import replay_answers
@@ -46,7 +46,10 @@ NO_SECRETS: Final[Mapping[str, str]] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A running platform, with what it stands on. packs: what is plugged in; what is adopted is in the release too."""
+    """A running platform, with what it stands on. packs: what is plugged in; what is adopted is in the release too.
+
+    written: the release of what the front ends' folder held at the start, where it was read.
+    """
 
     config: Config
     packs: tuple[Pack, ...]
@@ -55,6 +58,7 @@ class Running:
     traffic: Traffic
     follower: Follower
     recorder: Recorder
+    written: Release | None = None
 
     def resource(self, kind: type[T]) -> T:
         """Return what a pack makes of this kind. Raises Fault where none does."""
@@ -128,15 +132,9 @@ def migration_sources(packs: Iterable[Pack]) -> list[MigrationSource]:
 def deploy_context(running: Running) -> DeployContext:
     """Return the deploy context: a release of every front end in the folder that compiles; broken ones are skipped."""
     load = loads(running.config, running.packs)
-    own = the_group(running.config, running.packs)
-    release = build([*running.packs, *adopted_packs(running.config)], own)
-    for folder in front_end_folders(running.config.front_ends):
-        with suppress(errors.IsthmusError):
-            lines, problems = compile_front_ends(release, [load(folder)])
-            release = release if problems else release.replacing(*lines)
     return DeployContext(
         database=running.database,
-        release=release,
+        release=running.written or _of_folder(running, load),
         cache=running.config.versions,
         replay=replay_answers,
         load=load,
@@ -145,6 +143,16 @@ def deploy_context(running: Running) -> DeployContext:
         signers=cast("Signers | None", running.platform.resources.get(Signers)),
         guard=running.platform.guard,
     )
+
+
+def _of_folder(running: Running, load: Load) -> Release:
+    own = the_group(running.config, running.packs)
+    release = build([*running.packs, *adopted_packs(running.config)], own)
+    for folder in front_end_folders(running.config.front_ends):
+        with suppress(errors.IsthmusError):
+            lines, problems = compile_front_ends(release, [load(folder)])
+            release = release if problems else release.replacing(*lines)
+    return release
 
 
 @asynccontextmanager
@@ -204,6 +212,7 @@ async def running(
                     traffic=traffic,
                     follower=follower,
                     recorder=recorder,
+                    written=release if front_ends is None else None,
                 )
             finally:
                 recording.cancel()

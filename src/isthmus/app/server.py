@@ -9,51 +9,25 @@ import importlib.util
 import logging
 import os
 import secrets
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
-from isthmus.console.client import Client
-from isthmus.console.menu import Part, every_page
-from isthmus.console.pages.calls import CallLog
-from isthmus.console.pages.combinations import Combinations
-from isthmus.console.pages.contract_history import ContractHistory
-from isthmus.console.pages.cost import Cost
-from isthmus.console.pages.dead_letters import DeadLetters
-from isthmus.console.pages.deploys import Deploys
-from isthmus.console.pages.experience import Experiences
-from isthmus.console.pages.jobs import Jobs
-from isthmus.console.pages.levels import Levels
-from isthmus.console.pages.minute import Minute
-from isthmus.console.pages.sharing import Sharing
-from isthmus.console.pages.silo import Silos
-from isthmus.console.pages.thinness import Thinness
 from isthmus.console.sign_in import Operators
-from isthmus.console.web import Page, console
-from isthmus.gateway.agents import agents
 from isthmus.gateway.allowances import AddressLimit, Allowances
 from isthmus.gateway.auth import Clients
-from isthmus.gateway.deploys import DeployEndpoint
 from isthmus.gateway.events import PATH as EVENTS
 from isthmus.gateway.events import EventService, NewEvents
 from isthmus.gateway.files import FileService
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
-from isthmus.gateway.oauth.granting import Granting
-from isthmus.gateway.oauth.site import PATH as TOKENS
-from isthmus.gateway.oauth.site import WELL_KNOWN, TokenSite
 from isthmus.gateway.oauth.tokens import Tokens
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.telemetry.prometheus import PATH as METRICS
-from isthmus.gateway.telemetry.prometheus import MetricsPage
 from isthmus.gateway.telemetry.traces import TraceStore
-from isthmus.gateway.wire.connections import PER_ADDRESS_MAX, LimitedConnection, closing
+from isthmus.gateway.wire.connections import PER_ADDRESS_MAX, LimitedConnection
 from isthmus.gateway.wire.cors import with_cors
-from isthmus.manifest import Files, Site, brought
-from isthmus.manifest.actions import check
+from isthmus.manifest import Files, brought
 from isthmus.manifest.sign_in import SignIn
-from isthmus.manifest.sites import Door
 from isthmus.runtime.adopt.forgetting import consumer as forgotten_by_service
 from isthmus.runtime.events.copies import consumer as forgotten_copies
 from isthmus.runtime.events.durable import DurableCalls
@@ -62,13 +36,12 @@ from isthmus.runtime.schedule import keep_running
 from isthmus.runtime.shadow.follower import Shadows
 from isthmus.store.relay import Consumer, Relay
 
-from . import process
+from . import later, process
 from .config import ADDRESS_VARIABLE, FIRST_LINK_VARIABLE, TOKEN_VARIABLE, WrongConfig, load_config
 from .forgetting import PersonForgotten
 from .jobs import jobs
 from .outlets import outlets
-from .platform import Running, declared, deploy_context, migration_sources, running
-from .products import held_products
+from .platform import Running, declared, migration_sources, running
 
 if TYPE_CHECKING:
     from isthmus.data.platform import DataPlatform
@@ -164,49 +137,11 @@ def tokens_of(running: Running) -> Tokens:
     return Tokens(config.address or _listens_at(running), file)
 
 
-def _pages(running: Running, traces: TraceStore, data: DataPlatform | None, sync: LakeSync | None) -> list[Page]:
-    """Return the pages of the console."""
-    database, platform, traffic = running.database, running.platform, running.traffic
-    client = Client(platform)
-    cost = Cost(database, traffic, platform, running.config.cost)
-    return every_page(
-        platform,
-        traffic,
-        CallLog(traces, database),
-        _data_part(running, data, sync),
-        Deploys(deploy_context(running), client),
-        DeadLetters(client, database),
-        Minute(database, traffic, platform, cost),
-        cost,
-        Experiences(database, traffic, platform),
-        _combinations(running),
-        Thinness(database),
-        Silos(database),
-        ContractHistory(database),
-        Jobs(client, database),
-        Levels(traffic, running.config.levels),
-        Sharing(client, database),
-    )
-
-
-def _combinations(running: Running) -> Combinations:
-    config = running.config
-    return Combinations(
-        running.database, running.platform, config.front_ends, config.root, functools.partial(held_products, config)
-    )
-
-
 def sign_in_of(running: Running) -> SignIn:
     """Return what knows who is signed in: a pack's, or the token of this server."""
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     found = running.platform.resources.get(SignIn)
     return Operators(token) if found is None else cast(SignIn, found)
-
-
-def catalogues(running: Running) -> list[str]:
-    """Return the packages of this platform that may have sentences for readers: its packs."""
-    shipped = (pack for pack in running.packs if pack.api.__name__ in sys.modules)  # others are made at start
-    return sorted(pack.api.__name__.removesuffix(".api") for pack in shipped)
 
 
 def served(
@@ -220,12 +155,7 @@ def served(
     """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
     traces = TraceStore(database, own=lambda code: running.platform.release.line(code).front_end.attributes)
-    pages = _pages(running, traces, data, sync)
     allowances = Allowances(database, running.config.limits) if running.config.limits else None
-    console_app = console(
-        pages, sign_in_of(running), Client(running.platform), catalogues(running), database,
-        functools.partial(allowances.take, "person") if allowances else None,
-    )  # fmt: skip
     tokens = tokens_of(running)
     clients = clients or Clients(database, tokens)
     clients.confines = running.platform.guard is not None
@@ -234,38 +164,27 @@ def served(
         clients,
         traces,
         Readiness(database, migration_sources(running.packs), running.config.data),
-        mounts={"/console": cast(App, console_app)},
         notes_calls=running.config.log_format == "json",
         tracing=tracing,
         allowances=allowances,
     )
-    site = TokenSite(Granting(database, clients, tokens, lambda: running.platform.journal))
-    gateway.mount(TOKENS, cast(App, site.tokens))
-    gateway.mount(WELL_KNOWN, cast(App, site.document))
-    deploying = DeployEndpoint(
-        deploy_context(running),
-        gateway.admit,
-        running.config.root,
-        process.command("deploy"),
-        functools.partial(check, running.platform),
-    )
-    gateway.mount("/deploy", deploying)
     new = new_events or NewEvents(database)
     gateway.mount(EVENTS, EventService(running.platform, database, gateway.admit, new))
-    gateway.mount(METRICS, MetricsPage(running.platform, database, gateway.admit, running.traffic.totals))
     for files in brought(running.packs, Files):
         gateway.mount(files.path, FileService(running.platform, files, gateway.admit))
-    for site in brought(running.packs, Site):
-        module, _, name = site.at.partition(":")
-        door = Door(admit=gateway.admit, closing=closing)
-        given = (running.platform, door) if site.has_clients else (running.platform,)
-        gateway.mount(site.path, cast(App, getattr(importlib.import_module(module), name)(*given)))
-    if data is not None:
-        from isthmus.gateway.metrics import MetricsService
-
-        gateway.mount("/data", MetricsService(running.platform, data, gateway.admit))
-    if importlib.util.find_spec("mcp") is not None:  # the extra `mcp`
-        gateway.mount("/mcp", agents(running.platform, gateway.admit))
+    later.mount(
+        later.Mounted(
+            running=running,
+            gateway=gateway,
+            clients=clients,
+            tokens=tokens,
+            traces=traces,
+            sign_in=sign_in_of(running),
+            data=data,
+            sync=sync,
+            allow=functools.partial(allowances.take, "person") if allowances else None,
+        )
+    )
     return AddressLimit(gateway, allowances, running.platform.new_call_id) if allowances else gateway
 
 
@@ -279,15 +198,6 @@ def _tracing(running: Running) -> Tracing | None:
     from isthmus.gateway.telemetry.otel import Tracing
 
     return Tracing.to_collector(chosen["endpoint"], chosen["share"])
-
-
-def _data_part(running: Running, data: DataPlatform | None, sync: LakeSync | None) -> Part:
-    """Return what the console has of data, where the extra `data` is installed."""
-    if data is None or sync is None:
-        return Part()
-    from isthmus.console.pages.data import data_part
-
-    return data_part(Client(running.platform), data, sync.land, sync.one_id, running.database)
 
 
 def _opened_data(running: Running) -> DataPlatform | None:

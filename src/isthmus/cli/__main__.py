@@ -1,5 +1,5 @@
 """`python -m isthmus.cli` is `isthmus`."""
 
-from .main import main
+from . import main
 
 main()

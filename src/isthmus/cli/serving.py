@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
-import secrets
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +12,7 @@ from rich.table import Table
 
 from .opening import on, standing
 from .screen import JSON, as_json, out
+from .serve import WORKERS_MAX, Serve, run
 
 if TYPE_CHECKING:
     from isthmus.app.config import Config
@@ -28,23 +27,10 @@ def add_to(main: typer.Typer) -> None:
     def serve(
         host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
         port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
-        workers: Annotated[int, typer.Option(min=1, max=64, help="Server processes.")] = 1,
+        workers: Annotated[int, typer.Option(min=1, max=WORKERS_MAX, help="Server processes.")] = 1,
     ) -> None:
         """Serve the API of every front end until interrupted."""
-        from isthmus.app.config import load_config
-        from isthmus.gateway import server
-
-        config = load_config()
-        address, number = host or config.host, config.port if port is None else port
-        listens = server.listening(address, number)
-        say_way_in(address, listens.getsockname()[1])
-        server.run(
-            "isthmus.app.server:asgi",
-            listens,
-            workers=workers,
-            log_level=config.log_level,
-            log_format=config.log_format,
-        )
+        run(Serve(host=host, port=port, workers=workers))
 
     @main.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
     def demo(context: typer.Context) -> None:
@@ -91,13 +77,3 @@ def add_to(main: typer.Typer) -> None:
             for row in found.rows:
                 out.print(f"  {row}")
         raise typer.Exit(1 if broken else 0)
-
-
-def say_way_in(host: str, port: int) -> None:
-    """Say where the console is; the first worker says how to sign in where nobody can yet."""
-    from isthmus.app.config import ADDRESS_VARIABLE, FIRST_LINK_VARIABLE, TOKEN_VARIABLE
-
-    os.environ[ADDRESS_VARIABLE] = address = f"http://{host}:{port}"
-    os.environ[FIRST_LINK_VARIABLE] = secrets.token_urlsafe(32)  # all workers of this server have the same
-    os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
-    out.print(f"console: {address}/console/", soft_wrap=True, highlight=False)

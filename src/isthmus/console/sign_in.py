@@ -14,17 +14,18 @@ import ipaddress
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit, urlunsplit
-
-from starlette.requests import Request
-from starlette.responses import Response
 
 from isthmus.kernel import errors
 from isthmus.manifest.sign_in import Person
 from isthmus.values import whole_number
 
 from .client import NOBODY
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 SESSION: Final = "session"
 DEVICE: Final = "device"

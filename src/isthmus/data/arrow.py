@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import pyarrow
+from isthmus.later import later
 
-pa: Final[Any] = pyarrow
+pa: Final[Any] = later("pyarrow")
+pq: Final[Any] = later("pyarrow.parquet")

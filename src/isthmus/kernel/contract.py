@@ -129,7 +129,7 @@ def _check_moment(value: date, path: str) -> None:
 
 @lru_cache(maxsize=4096)
 def _looked_at(type_: type) -> tuple[str, ...]:
-    return tuple(name for name, hint in _hints(type_).items() if is_checked(hint))
+    return tuple(name for name, hint in hints_of(type_).items() if is_checked(hint))
 
 
 def is_checked(hint: Any, above: frozenset[type] = frozenset()) -> bool:
@@ -138,7 +138,7 @@ def is_checked(hint: Any, above: frozenset[type] = frozenset()) -> bool:
         return any(is_checked(part, above) for part in get_args(hint))
     if hint in above or not issubclass(hint, Struct):
         return issubclass(hint, date) or any(is_checked(part, above) for part in get_args(hint))
-    inside = _hints(hint).values()
+    inside = hints_of(hint).values()
     return hasattr(hint, "__check__") or any(is_checked(part, above | {hint}) for part in inside)
 
 
@@ -193,7 +193,7 @@ def _type_at(type_: Any, path: str) -> Any:
     for step in _STEP.finditer(path):
         type_ = _unwrapped(type_)
         if name := step["name"]:
-            type_ = _hints(type_).get(name, Any) if isinstance(type_, type) else Any
+            type_ = hints_of(type_).get(name, Any) if isinstance(type_, type) else Any
         else:
             inner = [part for part in get_args(type_) if part is not Ellipsis]
             type_ = inner[-1] if inner else Any
@@ -202,7 +202,7 @@ def _type_at(type_: Any, path: str) -> Any:
 
 def _fields_at(type_: Any, path: str) -> list[str]:
     found = _type_at(type_, path)
-    return list(_hints(found)) if isinstance(found, type) else []
+    return list(hints_of(found)) if isinstance(found, type) else []
 
 
 def _members(type_: Any) -> list[str]:
@@ -212,7 +212,7 @@ def _members(type_: Any) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def _hints(type_: type) -> dict[str, Any]:
+def hints_of(type_: type) -> dict[str, Any]:
     fields = getattr(type_, "__struct_fields__", ())
     return {name: hint for name, hint in get_type_hints(type_, include_extras=True).items() if name in fields}
 

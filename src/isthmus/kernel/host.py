@@ -7,7 +7,7 @@ from .compile.fingerprint import code_hash
 from .compile.front_ends import compile_front_ends
 from .compile.plan import BoundCapability, CompiledFrontEnd, Plan
 from .compile.release import Release
-from .contract import check, fit, json_schema
+from .contract import check, fit, hints_of, json_schema
 from .deadline import DeadlinePassed, within
 from .declare.capability import Deprecated, event_kind
 from .declare.extension import SWITCH, Answer, ExtensionPoint

@@ -6,11 +6,12 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final
-
-from babel import Locale
+from typing import TYPE_CHECKING, Final
 
 from .catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from babel import Locale
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Language:
     @property
     def rules(self) -> Locale:
         """Return how its readers write dates, numbers and money."""
+        from babel import Locale  # here: whatever has no reader does without
+
         return Locale.parse(self.locale)
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, Literal, Protocol, cast, runtime_checkable
+from typing import Any, Final, Literal, Protocol, cast, get_args, runtime_checkable
 
 import msgspec
 
 from isthmus.kernel import Caller, Capability, Pack, ports
+from isthmus.kernel.host import hints_of
 from isthmus.sealing import Seals
 
 Attribute = Literal["String", "Long", "Bool", "Set<String>"]  # as Cedar calls them
@@ -61,14 +62,30 @@ class LeavesOut(Protocol):
 
 NOTHING: Final[Mapping[Attribute, Any]] = {"String": "", "Long": 0, "Bool": False, "Set<String>": ()}
 
-_PLACE: Final = "{name}"
-
 
 @cache  # contracts of what is plugged in
-def fields_of(contract: type[Any]) -> frozenset[str]:
+def fields_of(contract: Any) -> frozenset[str]:
     """Return the names of all fields of a contract, at any depth."""
-    _, components = msgspec.json.schema_components((contract,), ref_template=_PLACE)
-    return frozenset(name for one in components.values() for name in one.get("properties", {}))
+    seen = ahead = _classes_in([contract])
+    while ahead:
+        ahead = frozenset(one for cls in ahead for one in _inside(cls)) - seen
+        seen |= ahead
+    return frozenset(name for cls in seen for name in hints_of(cls))
+
+
+@cache  # an address is in a hundred contracts
+def _inside(cls: type[msgspec.Struct]) -> frozenset[type[msgspec.Struct]]:
+    return _classes_in(hints_of(cls).values())
+
+
+def _classes_in(hints: Iterable[Any]) -> frozenset[type[msgspec.Struct]]:
+    found: set[type[msgspec.Struct]] = set()
+    for hint in hints:
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+            found.add(hint)
+        else:
+            found |= _classes_in(get_args(hint))
+    return frozenset(found)
 
 
 def names_in(ask: Any, of: str) -> frozenset[str]:

@@ -35,7 +35,7 @@ class Door:
 class Site:
     """An ASGI application below a path of the server.
 
-    at: `module:function`, imported when a server starts, from `isthmus.kernel.Platform` to the application.
+    at: `module:function`, imported when somebody first asks, from `isthmus.kernel.Platform` to the application.
     has_clients: who asks has a key of a front end; the function is given a `Door` too. Without it the site knows by
     itself who asks.
     """

@@ -15,11 +15,12 @@ log = logging.getLogger("isthmus.runtime")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Periodic:
-    """Something to do every so often; it must be safe to run in several processes at once."""
+    """Something to do every so often, first `after_s` after the start; safe to run in several processes at once."""
 
     name: str
     every_s: float
     run: Callable[[], Awaitable[object]]
+    after_s: float = 0
 
 
 async def keep_running(jobs: Sequence[Periodic]) -> None:
@@ -30,6 +31,8 @@ async def keep_running(jobs: Sequence[Periodic]) -> None:
 
 
 async def _repeat(job: Periodic) -> None:
+    if job.after_s:
+        await asyncio.sleep(job.after_s)
     while True:
         try:
             await job.run()

@@ -31,8 +31,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Self
 
-import psutil
-
 from isthmus.kernel import errors
 
 if TYPE_CHECKING:
@@ -283,6 +281,8 @@ def _comes_up(cluster: Path) -> bool:
 
 def _is_alive(cluster: Path) -> bool:
     """Tell whether the process that the cluster names is a PostgreSQL on it: numbers of processes are used again."""
+    import psutil  # here, and below: who has a PostgreSQL of their own needs none of it
+
     try:
         server = psutil.Process(int(_lines_of_pid_file(cluster)[0]))
         return "postgres" in server.name() and str(cluster) in server.cmdline()
@@ -305,6 +305,8 @@ def _ensure_database(socket_folder: Path) -> None:
 
 
 def _settings(socket_folder: Path, connections_max: int) -> str:
+    import psutil
+
     memory_mb = psutil.virtual_memory().total // 2**20
     return _SETTINGS.format(
         socket=str(socket_folder).replace("'", "''"),

@@ -101,8 +101,6 @@ _RULES: Final[tuple[tuple[str, str, str], ...]] = (
     (rf"revoke .*? on (?:table |function |procedure )?{_NAME}", "", "the code before may do what it takes away"),
     (r"(?:grant|comment|set|reset|select|values|lock|alter default privileges)\b", "", ""),
 )
-_RULE: Final = tuple((re.compile(begins, re.IGNORECASE), lock, because) for begins, lock, because in _RULES)
-
 _ACTIONS: Final[tuple[tuple[str, str, str], ...]] = (
     (r"add (?:constraint \S+ )?foreign key\b", "SHARE ROW EXCLUSIVE", "it refuses rows that the code before may write"),
     (
@@ -132,7 +130,6 @@ _ACTIONS: Final[tuple[tuple[str, str, str], ...]] = (
     (r"(?:owner to|replica identity)\b", _EXCLUSIVE, ""),
     (r"(?:set|reset) \(", "SHARE UPDATE EXCLUSIVE", ""),
 )
-_ACTION: Final = tuple((re.compile(begins, re.IGNORECASE), lock, because) for begins, lock, because in _ACTIONS)
 _ALTER: Final = re.compile(rf"alter table {_NAME} (.*)", re.IGNORECASE)
 _MAKES: Final = re.compile(r"create (?:(?:unlogged )?table|function|procedure|view)\b", re.IGNORECASE)
 _REFERS: Final = re.compile(rf"\breferences {_NAME}", re.IGNORECASE)
@@ -164,20 +161,20 @@ def _steps(line: int, text: str, mark: str, new: set[str]) -> Iterator[Step]:
 def _found(text: str) -> tuple[str, str, str]:
     """Return the lock, the table and why it contracts, of one statement."""
     if altered := _ALTER.match(text):
-        found = [_first(_ACTION, action) for action in _actions(altered[2])]
+        found = [_first(_ACTIONS, action) for action in _actions(altered[2])]
         worst = max(found, key=lambda one: (bool(one[2]), one[0] == _EXCLUSIVE, one[0]))
         strongest = next((lock for lock, _, _ in found if lock == _EXCLUSIVE), worst[0])
         return strongest, altered[1], worst[2]
     if text.lower().startswith("do "):
         taken = _TAKES_AWAY.search(text)
         return "", "", f"its block says {taken[0]!r}" if taken else ""
-    return _first(_RULE, text)
+    return _first(_RULES, text)
 
 
-def _first(rules: tuple[tuple[re.Pattern[str], str, str], ...], text: str) -> tuple[str, str, str]:
+def _first(rules: tuple[tuple[str, str, str], ...], text: str) -> tuple[str, str, str]:
     for begins, lock, because in rules:
-        if found := begins.match(text):
-            return lock, found[1] if begins.groups else "", because
+        if found := re.match(begins, text, re.IGNORECASE):  # compiled once, and not by a server that migrates nothing
+            return lock, found[1] if found.re.groups else "", because
     return "", "", _UNKNOWN
 
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from isthmus.kernel import decode, encode, errors
-from isthmus.manifest.public_calls import PrivateAddress
+from isthmus.manifest.public_addresses import PrivateAddress
 from isthmus.packs.devices import api as devices
 from isthmus.packs.member import api as member
 from isthmus.packs.messaging import api, rules

@@ -12,7 +12,8 @@ import pytest
 from standardwebhooks import WebhookVerificationError
 
 from isthmus.kernel import errors
-from isthmus.manifest.public_calls import PublicOnly, refused_ip, refused_url
+from isthmus.manifest.public_addresses import refused_ip, refused_url
+from isthmus.manifest.public_connections import PublicOnly
 from isthmus.packs.webhooks import api, rules
 from isthmus.packs.webhooks.service.sender import WebhookSettings
 from isthmus.store import know_streams, sharing

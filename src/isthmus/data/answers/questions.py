@@ -14,15 +14,15 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-import pyarrow.parquet as pq
 
 from isthmus.kernel import Value, decode, encode, errors
 from isthmus.markings import Question
 
+from ..arrow import pq
 from ..model.brought import Owned, asked
 from ..privacy.policy import Policy, owner
 from .metrics import Answer, Metrics
@@ -161,7 +161,7 @@ def _csv(answer: Answer) -> bytes:
 
 def _parquet(answer: Answer) -> bytes:
     sink = io.BytesIO()
-    cast(Any, pq).write_table(answer.table, sink)
+    pq.write_table(answer.table, sink)
     return sink.getvalue()
 
 

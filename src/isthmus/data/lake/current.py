@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
-
-import duckdb
+from typing import TYPE_CHECKING, Final
 
 from isthmus.data.model.columns import SQL_TYPES, quoted
+from isthmus.later import later
 
 from ..model.model import Entity
 from .deltas import delta_of, latest_sql
 from .lake import File, Lake, Manifest
+
+if TYPE_CHECKING:
+    import duckdb
+else:
+    duckdb = later("duckdb")
 
 NEW_BASE_AT: Final = 4  # a base is written anew when one in so many of its rows has changed
 FILES_MAX: Final = 16  # files of one dataset before the small ones are put together

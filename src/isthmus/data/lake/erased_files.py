@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-import duckdb
 import msgspec
 
 from isthmus.data.model.columns import quoted
 from isthmus.kernel import Value, encode
+from isthmus.later import later
 from isthmus.markings import Ref
 
 from ..arrow import pa
@@ -20,6 +20,11 @@ from .held import Held, keys_table
 from .lake import File, Lake, Manifest, rows_of
 from .personal import Hide, blank, hidden_attributes
 from .pseudonyms import ERASED, erased, pseudonym_sql
+
+if TYPE_CHECKING:
+    import duckdb
+else:
+    duckdb = later("duckdb")
 
 ErasedValues = dict[tuple[str, str], str]  # (field, value) → what stands for it now
 

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-import duckdb
+from typing import TYPE_CHECKING, Any, Final
 
 from isthmus.data.model.columns import quoted
+from isthmus.later import later
 
 from ..arrow import pa
 from ..model.model import Entity, Reference
 from .deltas import delta_of
 from .lake import Lake, Manifest, changes_of, current_of, entity_columns
+
+if TYPE_CHECKING:
+    import duckdb
+else:
+    duckdb = later("duckdb")
 
 Key = tuple[str, ...]
 _NAMES: Final = ("text", "uuid")  # kinds of keys that are long enough to be looked for in text

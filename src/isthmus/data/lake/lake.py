@@ -20,13 +20,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
 import msgspec
 
 from isthmus.data.model.columns import SQL_TYPES, quoted, table_name
 from isthmus.kernel import FrontEnd, Value, encode, errors
+from isthmus.later import later
 from isthmus.values import whole_number
 
 from ..model.attributes import Declared
@@ -35,6 +35,11 @@ from .deltas import DELTA_COLUMNS, current_sql, delta_of
 from .pseudonyms import SECRET, secret_of
 from .reader import DuckReader
 from .views import event_view, history_view
+
+if TYPE_CHECKING:
+    import duckdb
+else:
+    duckdb = later("duckdb")
 
 READERS_MAX: Final = 4  # open states; each holds little beyond the columns that it has read
 RUBBISH_AGE_S: Final = 3_600.0  # longer than any landing takes, and than any question to a state that was the newest

@@ -15,12 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
-
-import duckdb
+from typing import TYPE_CHECKING, Any, Final
 
 from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import FrontEnd, Value, decode, errors
+from isthmus.later import later
 from isthmus.store import Event, Outbox, connect
 
 from ..arrow import pa
@@ -32,6 +31,11 @@ from .lake import EVENTS, FOUND, QUARANTINE, File, Lake, Manifest, changes_of, r
 from .personal import hidden_attributes
 from .pseudonyms import masked_columns, masking
 from .tables import Read, Reconciled, inexact_rows, load, quarantined, read_table, reconcile, set_aside, wrong_rows
+
+if TYPE_CHECKING:
+    import duckdb
+else:
+    duckdb = later("duckdb")
 
 CONSUMER: Final = "lake"
 NOT_READ: Final = ("events.", FOUND)
@@ -145,7 +149,7 @@ class Lander:
                 figures += reconcile(connection, read)
                 bad += wrong
             new_bad = _unseen(connection, bad)
-            self._add(batch, QUARANTINE, _written(self._lake, connection, new_bad, _QUARANTINE_SCHEMA))
+            self._add(batch, QUARANTINE, _written(self._lake, connection, new_bad, _quarantine_schema()))
             manifest = before
             if batch.files or batch.replaced or batch.position != before.position:
                 manifest = self._lake.commit(
@@ -207,7 +211,7 @@ class Lander:
                 line = declared.get(event.front_end)
                 owner = self._owners.get(event.type, line.owner if line else "")
                 bad.append(quarantined(event.type, owner, reason, event.data.decode(), now, event.position))
-        self._add(batch, EVENTS, _written(self._lake, connection, good, _EVENT_SCHEMA))
+        self._add(batch, EVENTS, _written(self._lake, connection, good, _event_schema()))
 
     def _contract(self, event: Event, own: Mapping[str, type[Value]]) -> type[Any] | None:
         """Return what an event must fit: a front end's own is its own alone, so nobody else lands under it."""
@@ -300,15 +304,21 @@ def _broken(event: Event, contract: type[Any] | None) -> str | None:
 
 
 _EVENT_FIELDS: Final = ("position", "id", "type", "version", "subject", "front_end", "box", "time", "trace")
-_TEXT, _WHEN = pa.string(), pa.timestamp("us", tz="UTC")
-_EVENT_SCHEMA: Final = pa.schema(
-    [("position", pa.int64()), *((name, _TEXT) for name in _EVENT_FIELDS[1:7]), ("time", _WHEN), ("trace", _TEXT),
-     ("data", _TEXT), ("landed_at", _WHEN)]
-)  # fmt: skip
-_QUARANTINE_SCHEMA: Final = pa.schema(
-    [*((name, _TEXT) for name in ("source", "owner", "reason", "row", "digest")), ("position", pa.int64()),
-     ("landed_at", _WHEN)]
-)  # fmt: skip
+
+
+def _event_schema() -> Any:
+    text, when = pa.string(), pa.timestamp("us", tz="UTC")
+    return pa.schema(
+        [("position", pa.int64()), *((name, text) for name in _EVENT_FIELDS[1:7]), ("time", when), ("trace", text),
+         ("data", text), ("landed_at", when)]
+    )  # fmt: skip
+
+
+def _quarantine_schema() -> Any:
+    return pa.schema(
+        [*((name, pa.string()) for name in ("source", "owner", "reason", "row", "digest")), ("position", pa.int64()),
+         ("landed_at", pa.timestamp("us", tz="UTC"))]
+    )  # fmt: skip
 
 
 def _unseen(connection: duckdb.DuckDBPyConnection, bad: Sequence[dict[str, object]]) -> list[dict[str, object]]:

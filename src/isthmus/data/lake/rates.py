@@ -31,11 +31,6 @@ PLACES: Final = 10  # decimals of a rate; the ECB writes at most five
 RATE_MAX: Final = 10**7  # above it an amount, twice two rates and a power of ten no longer fit in 127 bits
 CARRY_DAYS_MAX: Final = 10  # the longest bank holiday with its weekends; beyond it a rate is no longer today's
 
-_SCHEMA: Final = pa.schema(
-    [("day", pa.date32()), ("base", pa.string()), ("currency", pa.string()), ("rate", pa.decimal128(20, PLACES)),
-     ("decimals", pa.int64()), ("published", pa.date32()), ("source", pa.string())]
-)  # fmt: skip
-
 
 class Rate(Value):
     """So many units of a currency are one unit of the file's base, as published on a day."""
@@ -78,7 +73,7 @@ def keep_rates(lake: Lake, place: Path, now: datetime, *, name: str = "", carry_
                 f"rates of the lake are for one {', '.join(bases)}, and these for one {base}",
                 remedy="bring rates of the same base: two bases can say two things of one day",
             )
-        connection.register("arriving", pa.Table.from_pylist([_row(*one, source) for one in dated], schema=_SCHEMA))
+        connection.register("arriving", pa.Table.from_pylist([_row(*one, source) for one in dated], schema=_schema()))
         file = lake.write(connection, _TOGETHER)
         connection.unregister("arriving")
     manifest = lake.commit(before, before.position, {**before.datasets, RATES: [file] if file else []}, now)
@@ -232,3 +227,10 @@ def sources(reader: Reader) -> tuple[str, ...]:
     """Return which files the rates of a snapshot are from, each with a hash of what was in it."""
     rows = reader.rows("select distinct source from lake.rates order by source")
     return tuple(str(row["source"]) for row in rows)
+
+
+def _schema() -> Any:
+    return pa.schema(
+        [("day", pa.date32()), ("base", pa.string()), ("currency", pa.string()), ("rate", pa.decimal128(20, PLACES)),
+         ("decimals", pa.int64()), ("published", pa.date32()), ("source", pa.string())]
+    )  # fmt: skip

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol, cast
-
-import duckdb
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from isthmus.kernel import errors
+from isthmus.later import later
 
 from ..errors import NumberTooLarge
 from .stopping import stoppable
+
+if TYPE_CHECKING:
+    import duckdb
+else:
+    duckdb = later("duckdb")
 
 
 class Table(Protocol):

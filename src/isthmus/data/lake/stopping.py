@@ -11,11 +11,15 @@ import threading
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final, TypeVar
-
-import duckdb
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from isthmus.kernel import errors
+from isthmus.later import later
+
+if TYPE_CHECKING:
+    import duckdb
+else:
+    duckdb = later("duckdb")
 
 ANSWER_LIMIT_S: Final = 120.0  # a year of orders by everything takes seconds; who needs longer has SQL on the lake
 AGAIN_S: Final = 0.05

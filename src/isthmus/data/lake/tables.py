@@ -11,17 +11,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import duckdb
 import msgspec
 
 from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import Value, encode
+from isthmus.later import later
 
 from ..model.model import Entity, Field
 from .lake import entity_columns, rows_of
 
 if TYPE_CHECKING:
+    import duckdb
+
     from isthmus.store import DirectConnection
+else:
+    duckdb = later("duckdb")
 
 _EXACT: Final = r"-?[0-9]{1,32}(\.[0-9]{1,6}0*)?"  # a decimal that decimal(38, 6) keeps as it is
 CHECKED_MAX: Final = 10_000  # rows checked against their contract at once

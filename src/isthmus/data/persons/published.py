@@ -13,12 +13,11 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
-
-import duckdb
+from typing import TYPE_CHECKING, Any, Final
 
 from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import Value, encode, errors
+from isthmus.later import later
 
 from ..answers.metrics import Answer, Metrics
 from ..answers.receipt import Receipt
@@ -29,6 +28,11 @@ from ..model.ask import Ask
 from ..model.model import Entity
 from ..platform import DataPlatform
 from ..privacy.policy import Policy
+
+if TYPE_CHECKING:
+    import duckdb
+else:
+    duckdb = later("duckdb")
 
 WINDOW: Final = timedelta(days=30)  # a report that nobody has asked for in a month is no longer looked at
 LOOKED_MAX: Final = 5_000  # receipts read in one run, the newest first: half a second

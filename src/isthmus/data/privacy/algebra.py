@@ -13,9 +13,14 @@ import itertools
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
+from isthmus.later import later
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = later("numpy")
 
 CORE_MAX: Final = 400  # sums that can cancel one another: some tenths of a second; of more, nobody says that it is safe
 KNOT_MAX: Final = 8  # combinations about few people that hang together, each way of adding which is looked at

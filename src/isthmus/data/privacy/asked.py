@@ -18,15 +18,20 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-import numpy as np
+from isthmus.later import later
 
 from ..errors import NotAnswered
 from ..model.expression import Measured, cells
 from ..query.plan import Plan
 from .algebra import PASS, STEP, WORK_MAX, TooMuchWork, Work, cancelling, is_safe
 from .small_cells import Group
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = later("numpy")
 
 ROWS_MAX: Final = 5_000_000  # rows of one entity: some ten seconds a question, and 200 MB
 QUESTIONS_MAX: Final = 2_000  # different questions of one state under one policy

@@ -52,7 +52,7 @@ VENTURES = Pack(
         Commands(
             name="venture",
             help="Businesses outside: their charters, what they owe, where they stand.",
-            at="isthmus.flows.ventures.commands:commands",
+            at="isthmus.flows.ventures.commands.group:commands",
             over="platform",
         ),
     ),

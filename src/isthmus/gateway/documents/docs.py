@@ -8,11 +8,15 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
-
-import jinja2
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from isthmus.kernel.host import Release
+from isthmus.later import later
+
+if TYPE_CHECKING:
+    import jinja2
+else:
+    jinja2 = later("jinja2")
 
 Json = dict[str, Any]
 

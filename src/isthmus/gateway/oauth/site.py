@@ -13,13 +13,13 @@ from starlette.routing import Route
 
 from isthmus.kernel import errors
 
+from ..later import TOKENS, WELL_KNOWN
 from ..wire.body import read_bytes
 from . import assertions
 from .granting import Granting, Unfit, as_refusal
 from .tokens import ALGORITHM
 
-PATH: Final = "/oauth"
-WELL_KNOWN: Final = "/.well-known"
+PATH: Final = TOKENS
 DOCUMENT: Final = f"{WELL_KNOWN}/oauth-authorization-server"
 FORM_MAX: Final = 32 * 1024
 FORM_S: Final = 10.0

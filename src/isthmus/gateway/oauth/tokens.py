@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
-
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
 
 from isthmus.kernel import Value, errors
 from isthmus.manifest.key_file import make_once
+
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey
 
 ALGORITHM: Final = "ES256"
 KIND: Final = "at+jwt"
@@ -55,6 +54,8 @@ class Tokens:
 
     def signed(self, said: Said, now_s: int) -> str:
         """Return a token."""
+        from joserfc import jwt  # here: most servers are called with keys, and it takes as long as all of the kernel
+
         key = self._signing()
         client = f"{said.front_end}/{said.name}"
         claims: dict[str, Any] = {
@@ -67,6 +68,9 @@ class Tokens:
 
     def read(self, token: str) -> Said | None:
         """Return what a token says that was signed here, whether or not it has ended; nothing where it was not."""
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+
         try:
             found = jwt.decode(token, self._signing(), algorithms=[ALGORITHM])
             claims = found.claims
@@ -85,6 +89,9 @@ class Tokens:
             return None
 
     def _signing(self) -> ECKey:
+        from joserfc.errors import JoseError
+        from joserfc.jwk import ECKey
+
         if self._key is None:
             try:
                 if not self._file.exists():

@@ -23,10 +23,11 @@ from isthmus.manifest.actions import READ_FIGURES, check
 from isthmus.store import Database
 
 from ..auth import Principal
+from ..later import FIGURES
 from ..wire.body import ClientGone
 from ..wire.problem import CONTENT_TYPE, MethodNotAllowed, NoSuchPath, problem
 
-PATH: Final = "/metrics"
+PATH: Final = FIGURES
 SCOPE: Final = "metrics.read"
 OTHER: Final = "other"
 PREFIX: Final = "isthmus_"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from starlette.middleware.cors import CORSMiddleware
-
 from ..http import App
 
 MAX_AGE_S: Final = 600
@@ -23,6 +21,8 @@ def with_cors(app: App, origins: Sequence[str]) -> App:
     """Return the application as it is, or open to pages of these origins; the console stays closed to all."""
     if not origins:
         return app
+    from starlette.middleware.cors import CORSMiddleware  # here: only who has such pages needs it
+
     opened = CORSMiddleware(
         cast(Any, app),
         allow_origins=origins,

@@ -24,13 +24,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
-
-import httpx
 
 from isthmus.kernel import Pack, Platform, Registry, Value, errors
 from isthmus.kernel.host import Release
+from isthmus.later import later
 from isthmus.runtime.replay.answers import Count
 from isthmus.runtime.replay.capabilities import Versions, compared
 from isthmus.store import Database, connect
@@ -41,6 +40,11 @@ from .held import first_of, flows_of, holds, joins
 from .package import DATA, package_of, write
 from .remote import in_place
 from .runs import Ended
+
+if TYPE_CHECKING:
+    import httpx
+else:
+    httpx = later("httpx")
 
 CALLS: Final = 200  # of each front end: some seconds; the rare ones are among them
 START_LIMIT_S: Final = 30

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import mmh3
-import semver
+
+from isthmus.later import later
 
 from . import api
+
+if TYPE_CHECKING:
+    import semver
+else:
+    semver = later("semver")
 
 
 def is_given(release: api.AppRelease, device: str, segments: Set[str]) -> bool:

@@ -8,17 +8,21 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
-from urllib.request import getproxies
+from typing import TYPE_CHECKING, Any, cast
 
-import httpx
 import msgspec
 
 from isthmus.kernel import errors
+from isthmus.later import later
 from isthmus.manifest import Secret
-from isthmus.manifest.public_calls import PrivateAddress, to_own_networks
+from isthmus.manifest.public_addresses import PrivateAddress
 
 from .request import Operation, Query, filled
+
+if TYPE_CHECKING:
+    import httpx
+else:
+    httpx = later("httpx")
 
 TRIES_MAX = 3  # of what is safe to repeat, within the call's deadline
 WAIT_S = 0.1  # before the second try, twice as long before the third
@@ -117,7 +121,7 @@ class Service:
     clock: Callable[[], float] = time.monotonic
     _breakers: dict[str, _Breaker] = field(default_factory=dict[str, _Breaker])  # by front end; `""` is everyone
     _clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = field(
-        default_factory=dict[asyncio.AbstractEventLoop, httpx.AsyncClient]
+        default_factory=dict[asyncio.AbstractEventLoop, "httpx.AsyncClient"]
     )
 
     async def call(
@@ -224,6 +228,10 @@ class Service:
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
             self._clients = {known: one for known, one in self._clients.items() if not known.is_closed()}
+            from urllib.request import getproxies  # here: both bring clients of their own
+
+            from isthmus.manifest.public_connections import to_own_networks
+
             transport = None if getproxies() else to_own_networks()  # a proxy says itself where it leads
             self._clients[loop] = httpx.AsyncClient(timeout=None, follow_redirects=False, transport=transport)
         return self._clients[loop]

@@ -7,11 +7,10 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, cast
-
-import httpx
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from isthmus.kernel import decode, errors
+from isthmus.later import later
 
 from .check import TEST_LIMIT_S, TESTS_LIMIT_S
 from .deploy import SAY_EVERY_S, Deployed, DeployRequest
@@ -20,6 +19,11 @@ from .report import Line
 from .rollout import Switched
 from .signatures import Signature, SigningKey
 from .versions import pack
+
+if TYPE_CHECKING:
+    import httpx
+else:
+    httpx = later("httpx")
 
 SIGNATURE: Final = "isthmus-signature"
 LIMIT_S: Final = 600  # the server runs the front end's tests

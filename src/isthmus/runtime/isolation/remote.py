@@ -11,19 +11,24 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import httpx
 import msgspec
 
 from isthmus.kernel import errors
 from isthmus.kernel.host import Point
+from isthmus.later import later
 from isthmus.outside import decode_file
 
 from .breaker import Breaker
 from .manifest import AnswerManifest, FrontEndManifest, WrongManifest
 from .waiting import DeadlineUsed, can_wait, spent_now, wait
 from .wire import wire_of
+
+if TYPE_CHECKING:
+    import httpx
+else:
+    httpx = later("httpx")
 
 MANIFEST = "front_end.json"
 ANSWER_BYTES_MAX = 1_048_576  # an answer for a basket of a thousand lines takes a tenth of this

@@ -7,18 +7,21 @@ import hashlib
 import json
 import secrets
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import httpx
-from joserfc import jwt
-from joserfc.jwk import RSAKey
-
 from isthmus.kernel import Context
+from isthmus.later import later
 from isthmus.packs.account import api as account
 from isthmus.packs.venture import api as venture
 
 from .wire import Wire
+
+if TYPE_CHECKING:
+    import httpx
+    from joserfc import jwk, jwt
+else:
+    httpx, jwk, jwt = later("httpx"), later("joserfc.jwk"), later("joserfc.jwt")
 
 REFUSES: Final = (400, 401, 403)
 STEPS_MAX: Final = 8  # from a sign-in page to the page that follows
@@ -191,7 +194,7 @@ async def _forged(token: str) -> AsyncIterator[tuple[str, str]]:
     """Yield tokens that nobody may believe, and what is wrong with each."""
     header, claims = _part(token, 0), _part(token, 1)
     head, _, signature = token.split(".")
-    own = RSAKey.generate_key(2048, {"kid": header["kid"]})
+    own = jwk.RSAKey.generate_key(2048, {"kid": header["kid"]})
     yield "no token at all", ""
     yield "a token signed by somebody else", jwt.encode(header, claims, own)
     yield "a token without a signature", f"{_text({**header, 'alg': 'none'})}.{_text(claims)}."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Final
 
-from isthmus.governance.ladder.facts import ladder
 from isthmus.governance.ladder.rungs import Criterion, Standing
 from isthmus.kernel import Caller, Platform, Value, errors
 from isthmus.manifest import Place
@@ -36,6 +35,8 @@ class Ladder:
         """Return every venture and every pack on its rung, ventures first. A charter that is wrong is a notice."""
         at = now or datetime.now(UTC)
         outside = [await self._venture(platform, code, at.date()) for code in self._charters.codes()]
+        from isthmus.governance.ladder.facts import ladder  # here: it reads all code, and a server hardly ever does
+
         return [*outside, *await ladder(self._database, platform.release, self._audited, at)]
 
     async def _venture(self, platform: Platform, code: str, today: date) -> Standing:

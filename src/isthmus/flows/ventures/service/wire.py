@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-import httpx
-
+from isthmus.later import later
 from isthmus.packs.venture import api as venture
 
 from .. import api
+
+if TYPE_CHECKING:
+    import httpx
+else:
+    httpx = later("httpx")
 
 ANSWERS_WITHIN_S: Final = 10.0
 WHOLE_WITHIN_S: Final = 30.0  # of an answer that comes byte by byte: whoever is asked next waits no longer for it

@@ -7,12 +7,11 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
-import httpx
-
 from isthmus.kernel import Caller, Value, ports
+from isthmus.later import later
 from isthmus.manifest import Place, Secret
 from isthmus.manifest.actions import Doer
 from isthmus.sealing import UNSEALED, Seals
@@ -20,6 +19,11 @@ from isthmus.store import Database
 
 from .. import storage
 from .keys import DataKey, Signing
+
+if TYPE_CHECKING:
+    import httpx
+else:
+    httpx = later("httpx")
 
 LOGOUT: Final = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_S: Final = 120  # how long a logout token is good

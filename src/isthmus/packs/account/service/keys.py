@@ -7,16 +7,19 @@ import hmac
 import os
 import secrets
 from pathlib import Path
-from typing import Any, Final
-
-from joserfc import jwe, jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, OctKey, RSAKey
+from typing import TYPE_CHECKING, Any, Final
 
 from isthmus.kernel import decode, encode, ports
+from isthmus.later import later
 from isthmus.manifest.key_file import make_once
 
 from .. import api, storage
+
+if TYPE_CHECKING:
+    from joserfc import errors as jose
+    from joserfc import jwe, jwk, jwt
+else:
+    jose, jwe, jwk, jwt = (later(f"joserfc.{name}") for name in ("errors", "jwe", "jwk", "jwt"))
 
 ALGORITHM: Final = "RS256"  # what every client can check
 KEY_BYTES: Final = 32
@@ -40,13 +43,13 @@ class DataKey:
 
     def seal(self, text: bytes) -> str:
         """Return a text sealed: a copy of the database alone signs nothing."""
-        return jwe.encrypt_compact({"alg": "dir", "enc": "A256GCM"}, text, OctKey.import_key(self.derived("keys")))
+        return jwe.encrypt_compact({"alg": "dir", "enc": "A256GCM"}, text, jwk.OctKey.import_key(self.derived("keys")))
 
     def open(self, sealed: str) -> bytes:
         """Return what was sealed. Raises NoKey where that was under another key."""
         try:
-            return jwe.decrypt_compact(sealed, OctKey.import_key(self.derived("keys"))).plaintext or b""
-        except (JoseError, ValueError) as wrong:
+            return jwe.decrypt_compact(sealed, jwk.OctKey.import_key(self.derived("keys"))).plaintext or b""
+        except (jose.JoseError, ValueError) as wrong:
             raise api.NoKey(file=str(self._file), because="what is kept was sealed under another one") from wrong
 
 
@@ -55,7 +58,7 @@ class Signing:
 
     def __init__(self, key: DataKey) -> None:
         self._key = key
-        self._opened: dict[str, RSAKey] = {}
+        self._opened: dict[str, jwk.RSAKey] = {}
 
     async def signed(self, session: ports.Session, claims: dict[str, Any], kind: str = "JWT") -> str:
         """Return claims, signed by the key whose turn it is."""
@@ -67,7 +70,7 @@ class Signing:
         key = self._opened.get(row["kid"])
         if key is None:
             private = decode(self._key.open(row["sealed"]), dict[str, Any])
-            key = self._opened[row["kid"]] = RSAKey.import_key(private)
+            key = self._opened[row["kid"]] = jwk.RSAKey.import_key(private)
         header = {"alg": ALGORITHM, "kid": row["kid"], "typ": kind}
         return jwt.encode(header, claims, key, algorithms=[ALGORITHM])
 
@@ -78,7 +81,7 @@ class Signing:
         if not (is_first or is_forced or await storage.is_key_old(session)):
             return False
         kid = secrets.token_urlsafe(12)
-        made = await asyncio.to_thread(RSAKey.generate_key, RSA_BITS, {"kid": kid, "use": "sig", "alg": ALGORITHM})
+        made = await asyncio.to_thread(jwk.RSAKey.generate_key, RSA_BITS, {"kid": kid, "use": "sig", "alg": ALGORITHM})
         sealed, public = self._key.seal(encode(made.as_dict(private=True))), encode(made.as_dict(private=False))
         await storage.add_key(session, kid, sealed, public.decode(), 0.0 if is_first else float(storage.KEY_WAITS_S))
         return True
@@ -90,8 +93,8 @@ class Signing:
     async def claims(self, session: ports.Session, token: str, issuer: str) -> dict[str, Any] | None:
         """Return the claims of a token that was signed here; nothing where it was not."""
         try:
-            keys = KeySet.import_key_set({"keys": await self.shown(session)})  # pyright: ignore[reportArgumentType]
+            keys = jwk.KeySet.import_key_set({"keys": await self.shown(session)})  # pyright: ignore[reportArgumentType]
             found = jwt.decode(token, keys, algorithms=[ALGORITHM])
-        except (JoseError, ValueError, KeyError, TypeError):
+        except (jose.JoseError, ValueError, KeyError, TypeError):
             return None
         return {**found.claims, "typ": found.header.get("typ")} if found.claims.get("iss") == issuer else None

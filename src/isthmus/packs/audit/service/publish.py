@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import httpx
 import msgspec
 
 from isthmus.kernel import Value, decode, encode, errors, ports
-from isthmus.manifest.outbound import BoundedTransport
 from isthmus.values import Moment
 
 from .. import api, storage
@@ -143,6 +141,10 @@ class HeadsPost:
         return await storage.covered(session, self.url)
 
     async def send(self, line: Line, session: ports.Session) -> int:
+        import httpx  # here, as what is next: few publish to an address
+
+        from isthmus.manifest.outbound import BoundedTransport
+
         try:
             async with httpx.AsyncClient(timeout=POST_LIMIT_S, transport=BoundedTransport()) as client:
                 answer = await client.post(self.url, content=encode(line), headers={"content-type": "application/json"})

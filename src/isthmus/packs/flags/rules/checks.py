@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, cast
-
-import jsonschema
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from isthmus.kernel import encode, errors
+from isthmus.later import later
 
 from .. import api
 from . import evaluation, targeting
 from .targeting import WrongRule
+
+if TYPE_CHECKING:
+    import jsonschema
+else:
+    jsonschema = later("jsonschema")
 
 FLAG_BYTES_MAX: Final = 100_000  # a screen loads all flags: what is larger is a file
 

@@ -6,9 +6,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-import semver
+from isthmus.later import later
+
+if TYPE_CHECKING:
+    import semver
+else:
+    semver = later("semver")
 
 VERSIONS_REMEMBERED: Final = 4_096
 

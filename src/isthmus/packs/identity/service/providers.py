@@ -14,17 +14,20 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlencode, urlsplit
-
-import httpx
 
 from isthmus.kernel import Value
 from isthmus.language import mark
+from isthmus.later import later
 from isthmus.manifest import Secret
-from isthmus.manifest.outbound import BoundedTransport
 
 from .. import api, rules
+
+if TYPE_CHECKING:
+    import httpx
+else:
+    httpx = later("httpx")
 
 ANSWERS_WITHIN_S: Final = 5.0
 REMEMBERED_S: Final = 600.0  # a document and keys
@@ -191,6 +194,8 @@ class Provider:
         return await self._answer("GET", address, headers=dict(headers or {}))
 
     async def _answer(self, method: str, address: str, **sent: Any) -> dict[str, Any]:
+        from isthmus.manifest.outbound import BoundedTransport  # here: few sign in by somebody else
+
         try:
             async with (  # the whole answer has its time: one that comes byte by byte would end never
                 asyncio.timeout(ANSWERS_WITHIN_S),

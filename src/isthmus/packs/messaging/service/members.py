@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from isthmus.kernel import Context, implements
-from isthmus.manifest.public_calls import refused_url
+from isthmus.manifest.public_addresses import refused_url
 from isthmus.personal import Forget, Forgotten
 from isthmus.sealing import UNSEALED, Seals
 

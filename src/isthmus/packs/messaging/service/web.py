@@ -12,15 +12,15 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import http_ece
-import httpcore
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from joserfc import jwt
-from joserfc.jwk import ECKey
 
+from isthmus.later import later
 from isthmus.manifest.public_calls import Caller
 
 from .. import api, rules
+
+httpcore, jwk, jwt = (later(one) for one in ("httpcore", "joserfc.jwk", "joserfc.jwt"))
 
 TIMEOUT_S: Final = 10.0
 TOKEN_S: Final = 12 * 3_600  # of the 24 hours that services take
@@ -85,7 +85,7 @@ class WebPusher:
         if not token or now > made_at + TOKEN_KEPT_S:
             pem = self._private().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             claims = {"aud": origin, "exp": int(now) + TOKEN_S, "sub": self._contact}
-            token = jwt.encode({"typ": "JWT", "alg": "ES256"}, claims, ECKey.import_key(pem))
+            token = jwt.encode({"typ": "JWT", "alg": "ES256"}, claims, jwk.ECKey.import_key(pem))
             if len(self._tokens) >= TOKENS_KEPT:
                 self._tokens.clear()
             self._tokens[origin] = now, token

@@ -74,14 +74,13 @@ class Policies:
         self.within = kinds_of(packs)
         self.named = named_by(packs)
         self.database = database
-        written = schema_of(self.capabilities.values(), self.within, self.named)
-        self._schema = _parsed(written)
+        self._schema = _parsed(schema_of(self.capabilities.values(), self.within, self.named))
         self._sources = tuple(sources)
         self._sets: dict[tuple[str, str, str], PolicySet] = {}
         self._decided = 0
         self.seals: Callable[[], Seals] = lambda: UNSEALED  # of what asks name by what is kept encrypted
         self.watched: Looking | None = None  # the files that these come from
-        problems = [*_problems(self._sources, written)]
+        problems = [*_problems(self._sources, self._schema)]
         if not problems:
             problems = [wrong for name, text in cases for wrong in self.case_problems(name, text)]
         if problems:
@@ -268,7 +267,7 @@ def front_end_problems(front_end: FrontEnd, packs: Sequence[Pack]) -> Iterator[s
         return
     called = (one for pack in packs for one in pack.capabilities().values())
     known = [*called, *ACTIONS, *front_end.capabilities]
-    found = _problems([(front_end.code, rules)], schema_of(known, kinds_of(packs), named_by(packs)))
+    found = _problems([(front_end.code, rules)], _parsed(schema_of(known, kinds_of(packs), named_by(packs))))
     problems = [f"{api.RULES} of {problem}" for problem in found]
     policies = Policies(packs, [(DEFAULT.stem, DEFAULT.read_text())])
     yield from problems or policies.case_problems(front_end.code, cases, front_end.code, rules)
@@ -364,7 +363,7 @@ def _named(who: api.Who) -> str:
     return f"{who.person!r} as {held}" if who.person else f"client {who.client!r}{of}"
 
 
-def _problems(sources: Iterable[Source], schema: str) -> Iterator[str]:
+def _problems(sources: Iterable[Source], schema: cedarpy.Schema) -> Iterator[str]:
     for name, text in sources:
         found = _CEDAR.validate_policies(text, schema)
         named = dict(_numbered([(name, text)])) if not _is_broken(text) else {}

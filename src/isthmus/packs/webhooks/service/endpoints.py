@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isthmus.kernel import Context, implements
 from isthmus.language import mark
-from isthmus.manifest.public_calls import refused_url
+from isthmus.manifest.public_addresses import refused_url
 
 from .. import api, storage
 from .sender import WebhookSender

@@ -14,20 +14,25 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import uuid4
-
-import httpcore
 
 from isthmus.kernel import Meta, Value, encode, errors, ports
 from isthmus.language import mark
+from isthmus.later import later
 from isthmus.manifest import Events, Place
-from isthmus.manifest.public_calls import Caller, PrivateAddress
+from isthmus.manifest.public_addresses import PrivateAddress
+from isthmus.manifest.public_calls import Caller
 from isthmus.manifest.vault import Vault
 from isthmus.store import Consumer, Database, Event
 from isthmus.store.outbox import COLUMNS, event_of
 
 from .. import api, rules, storage
+
+if TYPE_CHECKING:
+    import httpcore
+else:
+    httpcore = later("httpcore")
 
 CONSUMER: Final = "webhooks"
 AT_ONCE: Final = 64  # deliveries of one server process
