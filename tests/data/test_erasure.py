@@ -16,7 +16,7 @@ from isthmus.data.answers.metrics import Metrics
 from isthmus.data.answers.receipt import Receipts
 from isthmus.data.lake.erasure import KEY, erase
 from isthmus.data.lake.lake import EVENTS, QUARANTINE, Lake, changes_of, current_of
-from isthmus.data.lake.landing import _EVENT_SCHEMA, _QUARANTINE_SCHEMA
+from isthmus.data.lake.landing import _event_schema, _quarantine_schema
 from isthmus.data.lake.pseudonyms import MASKED, pseudonym
 from isthmus.data.model.ask import Ask
 from isthmus.data.model.model import build
@@ -167,12 +167,12 @@ def _state(lake: Lake, email: str, number: int) -> None:
             {"position": number * 10 + 2, "id": f"c{number}", "type": "club.dropped-event", "subject": "x",
              "data": json.dumps({"of": "ann", "said": "canary-orphan"}), **event_of},
         ]  # fmt: skip
-        connection.register("t", pa.Table.from_pylist(events, schema=_EVENT_SCHEMA))
+        connection.register("t", pa.Table.from_pylist(events, schema=_event_schema()))
         files.setdefault(EVENTS, []).append(lake.write(connection, "select * from t"))  # type: ignore[arg-type]
         connection.unregister("t")
         bad = [{"source": "club.order", "owner": "", "reason": "r", "row": json.dumps({"id": "o1", "x": "canary-row"}),
                 "digest": f"d{number}", "position": None, "landed_at": NOW}]  # fmt: skip
-        connection.register("t", pa.Table.from_pylist(bad, schema=_QUARANTINE_SCHEMA))
+        connection.register("t", pa.Table.from_pylist(bad, schema=_quarantine_schema()))
         files.setdefault(QUARANTINE, []).append(lake.write(connection, "select * from t"))  # type: ignore[arg-type]
     lake.commit(before, 0, files, NOW)
 
