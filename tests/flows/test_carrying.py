@@ -35,7 +35,7 @@ async def test_a_payment_is_begun_carried_on_and_settled(shop: Shop) -> None:
     pay = checkout.PayOrder(payment_id=placed.payment_id, method="card", token="ok")
     traces: list[Any] = []
     await shop.platform.call_wire("checkout.pay-order", encode(pay), shop.north, key="k", on_trace=traces.append)
-    reacting = ("after-sale.", "bookkeeping.", "ledger.", "risk-checks.")
+    reacting = ("after-sale.", "bookkeeping.", "ledger.", "matching.", "reconciliation.", "risk-checks.")
     own = [part.capability for part in traces[0].parts if not part.capability.startswith(reacting)]
     assert own == [
         "payment.begin-authorisation",
