@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -25,6 +25,7 @@ import asyncpg
 import psutil
 import uvloop
 
+import isthmus
 from isthmus.app import platform as app_platform
 from isthmus.app.config import Config, load_config
 from isthmus.app.packs import plugged
@@ -40,7 +41,20 @@ T = TypeVar("T")
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "bench"
 FRONT_END = "north"
 CALLER = Caller(front_end=FRONT_END, client="bench")
-PACKS = plugged(load_config())
+
+
+def _parts() -> dict[str, tuple[str, ...]]:
+    """Return the settings of the packs and flows to measure with: those that the environment names, or all."""
+    named, source = os.environ.get("ISTHMUS_BENCH_PARTS", "").split(), Path(isthmus.__file__).parent
+    found = {
+        kind: tuple(f"isthmus.{kind}.{one}" for one in named if (source / kind / one).is_dir())
+        for kind in ("packs", "flows")
+    }
+    return found if named else {}
+
+
+PARTS = _parts()
+PACKS = plugged(replace(load_config(), **PARTS))
 WITHOUT = {"messages"}  # whoever uses it has each order written about, which is work beside the orders, and not theirs
 USES = tuple(f"{pack.name}.*" for pack in PACKS if pack.name not in WITHOUT)
 CURRENCY = "EUR"
@@ -104,7 +118,7 @@ def place(url: str) -> Path:
 
 def config(url: str) -> Config:
     root = place(url)
-    return Config(root=root, data=root / "data", front_ends=root / "front_ends", database_url=url)
+    return replace(Config(root=root, data=root / "data", front_ends=root / "front_ends", database_url=url), **PARTS)
 
 
 @asynccontextmanager
@@ -169,7 +183,9 @@ async def serving(
     folder.mkdir(parents=True, exist_ok=True)
     uses = tuple(one for one in USES if one.removesuffix(".*") not in leave_out)
     (folder / "front_end.py").write_text(source or _SOURCE.format(uses=uses))
-    (root / "isthmus.toml").write_text(f"[platform]\nleave_out = {json.dumps(leave_out)}\n")
+    settings = {"leave_out": leave_out, **PARTS}
+    lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+    (root / "isthmus.toml").write_text(f"[platform]\n{lines}")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

@@ -2,11 +2,13 @@
 
     git worktree add ../before COMMIT
     python -m bench.before ../before kernel._pipeline process.rows --turns 5
+    python -m bench.before ../before hot_sku.rows --parts catalog inventory order checkout
 
 Each turn runs a function of `bench` in both checkouts, one after the other, each in a process of its own with this
 environment's packages and the checkout's `src/`. Figures are matched by their names; where a name has changed, nothing
 is compared. Of several turns the best figure counts (the smallest, or the largest of rates): what else a machine does
-makes a measurement only worse.
+makes a measurement only worse. `--parts` measures this checkout with some packs and flows alone, such as those that
+the other one had: what has come since does more, and takes its time.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import statistics
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parents[1]
@@ -40,13 +43,14 @@ def main() -> None:
     parser.add_argument("functions", nargs="+", metavar="MODULE.FUNCTION", help="of `bench`, such as process.rows")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3, help="in each turn")
+    parser.add_argument("--parts", nargs="+", default=[], help="packs and flows of this checkout; all without it")
     chosen = parser.parse_args()
     for function in chosen.functions:
         found: dict[Path, Figures] = {chosen.before.resolve(): defaultdict(list), HERE: defaultdict(list)}
         units: dict[str, str] = {}
         for _ in range(chosen.turns):
             for checkout, figures in found.items():
-                for name, value, unit in _measured(checkout, function, chosen.rounds):
+                for name, value, unit in _measured(checkout, function, chosen.rounds, chosen.parts):
                     figures[name].append(value)
                     units[name] = unit
         before, now = found.values()
@@ -54,13 +58,14 @@ def main() -> None:
             _print(function, name, units[name], before[name], now[name])
 
 
-def _measured(checkout: Path, function: str, rounds: int) -> list[tuple[str, float, str]]:
+def _measured(checkout: Path, function: str, rounds: int, parts: Sequence[str]) -> list[tuple[str, float, str]]:
     paths = f"{checkout / 'src'}{os.pathsep}{checkout / 'kits/storefront/src'}{os.pathsep}{checkout}"
     command = [sys.executable, "-c", ONCE, function, str(rounds)]
+    known = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": ""}  # compiled, as what is installed is
     done = subprocess.run(
         command,
         cwd=checkout,
-        env={**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": ""},  # compiled, as what is installed is
+        env=known | ({"ISTHMUS_BENCH_PARTS": " ".join(parts)} if checkout == HERE else {}),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -70,8 +75,9 @@ def _measured(checkout: Path, function: str, rounds: int) -> list[tuple[str, flo
 
 def _print(function: str, name: str, unit: str, before: list[float], now: list[float]) -> None:
     best = max if unit.endswith("/s") else min
-    ratio, medians = best(now) / best(before), statistics.median(now) / statistics.median(before)
-    print(f"{function} | {name} | {best(before):.4g} {unit} | {best(now):.4g} {unit} | {ratio:.3f} | {medians:.3f}")
+    pairs = ((best(now), best(before)), (statistics.median(now), statistics.median(before)))
+    ratios = " | ".join(f"{one / other:.3f}" if other else "-" for one, other in pairs)
+    print(f"{function} | {name} | {best(before):.4g} {unit} | {best(now):.4g} {unit} | {ratios}")
 
 
 if __name__ == "__main__":
