@@ -101,7 +101,7 @@ def grained(name: str, own: Collection[str] = ()) -> tuple[str, Cut | None]:
     if colon and grain not in (known := (*GRAINS, *own)):
         hint = errors.near(grain, known)
         raise errors.BadAsk(f"{grain!r} is no grain of time{hint}", remedy=f"use one of {', '.join(known)}")
-    return field, cast(Cut | None, grain or None)
+    return field, cast("Cut | None", grain or None)
 
 
 _CONDITION: Final = re.compile(rf"\s*(\S+)\s+({'|'.join(map(re.escape, _OPERATORS))})(?:\s+(.*?))?\s*", re.DOTALL)

@@ -61,7 +61,7 @@ class Parameters:
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
-        if cast(Names | None, self.names) is None:
+        if cast("Names | None", self.names) is None:
             self.names = Names(self.model)
 
     def add(self, value: object, sql_type: str) -> str:
