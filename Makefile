@@ -10,7 +10,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.isthmus-installed
 EXTRAS := data,finance,test
-WORKERS ?= 2
+# More than the two processors that CI has: tests wait for processes, pages and PostgreSQL.
+WORKERS ?= 3
 PYTEST := $(PY) -m pytest -n $(WORKERS)
 
 # Tests start hundreds of Pythons: a machine that lets none keep what it compiled makes each compile the platform anew.
