@@ -103,8 +103,9 @@ def _planned(packs: Iterable[Pack], config: Config, reveal: Reveal) -> tuple[lis
     for pack in packs:
         for one in brought([pack], Resource):
             try:
-                where = f"[settings.{pack.name}]"
-                settings = checked_settings(one.settings, config.settings.get(pack.name, {}), where, reveal)
+                section = pack.name if one.settings.__struct_fields__ else ""  # it is another resource's, then
+                given = config.settings.get(section, {})
+                settings = checked_settings(one.settings, given, f"[settings.{pack.name}]", reveal)
             except WrongSettings as wrong:
                 problems.append(str(wrong))
                 continue
