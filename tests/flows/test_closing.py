@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import NoReturn
 
 import pytest
+from typer.testing import CliRunner
 
 from isthmus.flows.closing import api as closing
 from isthmus.flows.closing import commands
@@ -116,3 +118,15 @@ async def test_a_month_without_anything_open_is_closed(shop: Shop) -> None:
     books = await taxed_books(shop)
     closed = await books.call(closing.close, closing.Close(closed_through=date(2020, 1, 31)))
     assert closed.history[0].reason == "everything was done"
+
+
+@pytest.mark.parametrize("command", ["report", "tax-return"])
+def test_days_in_the_wrong_order_are_refused_by_the_names_that_the_command_line_has(command: str) -> None:
+    def never() -> NoReturn:
+        raise AssertionError("the platform was opened")
+
+    days = ["--since", "2026-05-02", "--through", "2026-05-01"]
+    said = CliRunner().invoke(commands.commands(never), [command, "--on", "north", *days], env={"COLUMNS": "200"})
+    assert said.exit_code == 2
+    assert "--through" in said.output
+    assert "2026-05-01 is before 2026-05-02: give the last day, not before --since" in said.output

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
 
 import typer
@@ -19,6 +19,7 @@ from . import api, rules
 
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 On = Annotated[str, typer.Option("--on", help="The front end whose books they are.")]
+Since = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day.")]
 Through = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The last day.")]
 Json = Annotated[bool, typer.Option("--json", help="Say it as JSON, a line for each answer.")]
 TAXES: Final = "liabilities:tax:"
@@ -59,12 +60,13 @@ def commands(opening: Opening) -> typer.Typer:
     @app.command("report")
     def report(
         on: On,
-        since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day.")],
+        since: Since,
         through: Through,
         json: Json = False,
     ) -> None:
         """Print what was earned and is owed to tax offices of these days, and what is held and owed at their end."""
-        days = ledger.GetTrialBalance(since=since.date(), until=through.date())
+        first, last = _days(since, through)
+        days = ledger.GetTrialBalance(since=first, until=last)
         calls = ((one, days) for one in (ledger.income_statement, ledger.trial_balance, ledger.balance_sheet))
         found = asyncio.run(_called(opening, on, *calls))
         for line in map(_json, found) if json else _reported(*found):
@@ -73,13 +75,14 @@ def commands(opening: Opening) -> typer.Typer:
     @app.command("tax-return")
     def tax_return(
         on: On,
-        since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day.")],
+        since: Since,
         through: Through,
         form: Annotated[Literal["table", "csv"], typer.Option(help="A table to read, or CSV.")] = "table",
         json: Json = False,
     ) -> None:
         """Print taxable base and tax by jurisdiction, category and rate; it ends with 1 where entries have no base."""
-        ask = api.GetTaxReturn(since=since.date(), until=through.date())
+        first, last = _days(since, through)
+        ask = api.GetTaxReturn(since=first, until=last)
         (found,) = asyncio.run(_called(opening, on, (api.tax_return, ask)))
         typer.echo(_json(found) if json else rules.csv_of(found).rstrip() if form == "csv" else rules.table_of(found))
         for line in rules.lacking_of(found):
@@ -87,6 +90,15 @@ def commands(opening: Opening) -> typer.Typer:
         raise typer.Exit(1 if found.left_out else 0)
 
     return app
+
+
+def _days(since: datetime, through: datetime) -> tuple[date, date]:
+    first, last = since.date(), through.date()
+    if last < first:
+        raise typer.BadParameter(
+            f"{last} is before {first}: give the last day, not before --since", param_hint="--through"
+        )
+    return first, last
 
 
 async def _called(opening: Opening, on: str, *calls: tuple[Capability[Any, Any], Any]) -> list[Any]:
