@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from isthmus.kernel import ports
-from isthmus.values import Money, money
+from isthmus.values import money
 
 from .. import api
 
@@ -96,17 +96,22 @@ update payment.attempt set state = $3::text,
     ended_at = case when $3::text = 'unknown' then null else $6::timestamptz end
 where front_end = $1 and key = $2 and state in ('pending', 'unknown')
 """
-_APPLY = """
-update payment.payment set state = $3, authorised_minor = authorised_minor + $4, captured_minor = captured_minor + $5,
-    refunded_minor = refunded_minor + $6, method = case when $7::text = '' then method else $7::text end,
-    provider = case when $8::text = '' then provider else $8::text end,
-    authorisation = case when $9::text = '' then authorisation else $9::text end
-where front_end = $1 and payment_id = $2
+# An attempt that is done moves its payment in the same statement, and writes the leg of what was taken or given back.
+_DONE = f"""
+with ended as ({_END}){{with_leg}}
+update payment.payment set state = $7, authorised_minor = authorised_minor + $9, captured_minor = captured_minor + $10,
+    refunded_minor = refunded_minor + $11, method = case when $12::text = '' then method else $12::text end,
+    provider = case when $13::text = '' then provider else $13::text end,
+    authorisation = case when $14::text = '' then authorisation else $14::text end
+where front_end = $1 and payment_id = $8
 """
-_LEG = """
-insert into payment.leg (front_end, leg_id, payment_id, kind, amount_minor, method, at)
-values ($1, $2, $3, $4, $5, $6, $7)
-"""
+_HELD_NOW = _DONE.format(with_leg="")
+_MOVED = _DONE.format(
+    with_leg=""", leg as (
+    insert into payment.leg (front_end, leg_id, payment_id, kind, amount_minor, method, at)
+    values ($1, $15, $8, $16, $17, $18, $6)
+)"""
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,13 +166,6 @@ class Beginning:
     key: str
     minor: int
     at: datetime
-
-
-_FORGET = """
-update payment.attempt set reason = '' from payment.payment
-where attempt.front_end = $1 and payment.front_end = $1 and payment.payment_id = attempt.payment_id
-  and split_part(reference, '/', 1) = any($2) and reason <> '' and ended_at is not null
-"""
 
 
 async def open_payment(
@@ -326,36 +324,43 @@ async def begin(
 
 
 async def end(session: ports.Session, front_end: str, ask: api.End, now: datetime) -> None:
-    """Write the outcome of an attempt that has not ended."""
-    outcome = ask.outcome
-    await session.later(_END, front_end, ask.key, outcome.state, outcome.provider_reference, outcome.reason, now)
+    """Write the outcome of an attempt that has not ended, and that moved nothing."""
+    await session.later(_END, front_end, *_outcome(ask, now))
 
 
-async def apply(
-    session: ports.Session, front_end: str, attempt: api.Attempt, state: api.PaymentState, authorisation: str
+async def done(
+    session: ports.Session,
+    front_end: str,
+    ask: api.End,
+    attempt: api.Attempt,
+    state: api.PaymentState,
+    leg: tuple[UUID, str] | None,
+    now: datetime,
 ) -> None:
-    """Change a payment by what an attempt has done."""
-    minor = attempt.amount.minor
-    is_authorisation = attempt.kind is api.Kind.AUTHORISE
-    await session.later(
-        _APPLY,
-        front_end,
-        attempt.payment_id,
+    """Write that an attempt is done, what its payment is then, and the leg that it has: its id and method."""
+    minor, kind = attempt.amount.minor, attempt.kind
+    is_authorisation = kind is api.Kind.AUTHORISE
+    row = (
+        *_outcome(ask, now),
         state,
+        attempt.payment_id,
         minor if is_authorisation else 0,
-        minor if attempt.kind is api.Kind.CAPTURE else 0,
-        minor if attempt.kind is api.Kind.REFUND else 0,
+        minor if kind is api.Kind.CAPTURE else 0,
+        minor if kind is api.Kind.REFUND else 0,
         attempt.method,
         attempt.provider,
-        authorisation if is_authorisation else "",
+        ask.outcome.provider_reference if is_authorisation else "",
     )
+    if leg is None:
+        await session.later(_HELD_NOW, front_end, *row)
+        return
+    leg_id, method = leg
+    await session.later(_MOVED, front_end, *row, leg_id, kind, minor if kind is api.Kind.CAPTURE else -minor, method)
 
 
-async def leg(
-    session: ports.Session, front_end: str, leg_id: UUID, payment_id: UUID, moved: tuple[str, Money, str], now: datetime
-) -> None:
-    kind, amount, method = moved
-    await session.later(_LEG, front_end, leg_id, payment_id, kind, amount.minor, method, now)
+def _outcome(ask: api.End, now: datetime) -> tuple[object, ...]:
+    outcome = ask.outcome
+    return ask.key, outcome.state, outcome.provider_reference, outcome.reason, now
 
 
 def _kept(row: ports.Row, legs: Sequence[ports.Row]) -> Kept:
@@ -392,9 +397,3 @@ def _asked(row: ports.Row) -> api.Attempt:
         reason=row["reason"],
         reference=row["reference"],
     )
-
-
-async def forget(session: ports.Session, front_end: str, references: Sequence[str]) -> None:
-    """Take the reasons out of what was attempted for these purposes."""
-    if references:
-        await session.execute(_FORGET, front_end, list(references))
