@@ -24,7 +24,7 @@ from isthmus.app.config import WrongConfig, load_config
 from isthmus.app.packs import plugging
 from isthmus.app.platform import Running
 from isthmus.governance.exits import exercise, runs, tables
-from isthmus.governance.exits.calls import answered, asked_of
+from isthmus.governance.exits.calls import Again, asked_of
 from isthmus.governance.exits.held import Hold, flows_of, holds, joins
 from isthmus.governance.exits.messages import NOTHING, Forwarded
 from isthmus.governance.exits.own import declared_by, described
@@ -313,7 +313,7 @@ def test_what_holds_a_pack_is_named_with_its_place() -> None:
         return [one.why for one in holds(SHIPPED[name])]
 
     assert holds(PACK) == []
-    assert re.search(r"isthmus\.packs\.order\.service\.\w+:\d+ asks the rules", " ".join(why("order")))
+    assert re.search(r"isthmus\.packs\.flags\.service\.\w+:\d+ needs FlagStore", " ".join(why("flags")))
     assert "the platform works with its Journal, in its own process" in why("audit")
     assert any("grants has no tables of its own" in one for one in why("grants"))
     flows = flows_of(shipped.PACKS)
@@ -389,7 +389,8 @@ async def test_what_flows_asked_a_pack_goes_along_as_calls_of_its_own(database: 
     ground = await sold_by_a_flow(database)
     asked = [one async for one in asked_of(database, ground.platform, PACK, 200)]
     assert sorted(one.capability for one in asked) == ["pricing.put-prices"] * 2 + ["pricing.quote"] * 2
-    found = [await answered(database, ground.platform, PACK, one) for one in asked]
+    again = Again(database, ground.platform, PACK)
+    found = [await again.answered(one) for one in asked]
     said = [one.answer for one in found if one and one.capability == "pricing.put-prices"]
     assert [bytes(one) for one in said] == [b'{"changed":0,"unchanged":1}'] * 2, "its own call, on the rows of now"
     assert len([one async for one in asked_of(database, ground.platform, PACK, 1)]) == 1

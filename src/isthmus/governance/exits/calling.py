@@ -28,25 +28,29 @@ from isthmus.kernel.host import (
 from isthmus.runtime.isolation.wire import wire_of
 from isthmus.store import Database
 
+from .given import in_shadow
 from .messages import ATTRIBUTES, Emitted, Forwarded, Refused, Replied, Wanted, written
 from .own import declared_by
 
 A = TypeVar("A")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Asking(BaseException):
     """A question has to be answered first; no implementation catches it."""
 
-    def __init__(self, question: str, arguments: bytes) -> None:
-        super().__init__(question)
-        self.wanted = Wanted(question=question, arguments=msgspec.Raw(arguments))
+    def __init__(self, wanted: Wanted) -> None:
+        super().__init__(wanted.question)
+        self.wanted = wanted
 
 
 class Calls:
-    """Answers forwarded calls by a pack's own code on its own database."""
+    """Answers forwarded calls by a pack's own code on its own database, with what it makes of its own settings."""
 
-    def __init__(self, pack: Pack, database: Database) -> None:
+    def __init__(self, pack: Pack, database: Database, resources: Mapping[type, object] | None = None) -> None:
+        self.resources = dict(resources or {})
+        self.in_shadow = in_shadow(pack, self.resources)
         self._database = database
         self._implementations = {one.capability.name: one for one in pack.implemented()}
 
@@ -107,11 +111,6 @@ class Calls:
         finally:
             await call.session.close()
 
-    @property
-    def resources(self) -> dict[type, object]:
-        """Return what the platform would provide: nothing, so that implementations take what they have otherwise."""
-        return {}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alone:
@@ -148,7 +147,16 @@ class AloneContext(CallContext):
         self.emitted: list[Emitted] = []
         self._forwarded = forwarded
         self._implementations = implementations
-        self._known = {(one.question, bytes(one.arguments)): bytes(one.answer) for one in forwarded.known}
+        self._known = {
+            (one.question, bytes(one.arguments), one.plan, one.box): bytes(one.answer) for one in forwarded.known
+        }
+
+    def resource(self, type_: type[T], otherwise: T | None = None) -> T:
+        calls = cast(Calls, self._call.platform)
+        found = (calls.in_shadow if self._forwarded.is_undone else calls.resources).get(type_, otherwise)
+        if found is None:
+            raise errors.Fault(f"nothing here provides {type_.__name__}", remedy="look at what the README says of it")
+        return cast(T, found)
 
     def attributes(self, entity: str, given: dict[str, Any], path: str) -> dict[str, Any]:
         if entity in self._forwarded.declares:
@@ -163,14 +171,19 @@ class AloneContext(CallContext):
         self.emitted.append(Emitted(name=event_kind(event).name, data=msgspec.Raw(encode(event))))
 
     def acting_for(self, box: str) -> AloneContext:
-        return self._like(replace(cast(Alone, self.plan), box=box), self._capability)
+        return self._like(replace(self._situation, box=box), self._capability)
+
+    async def as_of(self, plan: str) -> AloneContext:
+        return self if not plan else self._like(replace(self._situation, fingerprint=plan), self._capability)
 
     async def call(
         self, capability: Capability[A, R], ask: A, *, ends: Callable[[R], object | None] | None = None
     ) -> R:
-        return await self._implementations[capability.name].function(
-            ask, self._like(cast(Alone, self.plan), capability)
-        )
+        return await self._implementations[capability.name].function(ask, self._like(self._situation, capability))
+
+    @property
+    def _situation(self) -> Alone:
+        return cast(Alone, self.plan)
 
     def _like(self, situation: Alone, capability: Capability[Any, Any]) -> AloneContext:
         other = AloneContext(self._call, situation, capability, self._forwarded, self._implementations)
@@ -178,7 +191,7 @@ class AloneContext(CallContext):
         return other
 
     def _asked(self, point: ExtensionPoint[..., Any], /) -> Callable[..., Any]:
-        if point.name not in self._forwarded.asked:
+        if not self._is_asked(point.name):
             return point.default
         wire = wire_of(point)
 
@@ -191,10 +204,26 @@ class AloneContext(CallContext):
 
         return ask_later if point.is_async else ask
 
+    def _is_asked(self, point: str) -> bool:
+        """Say whether who calls may answer a point otherwise: in another box, or by rules of before, nobody here knows.
+
+        What was sold while this stood alone was sold by the defaults, in each box.
+        """
+        plan, box = self._elsewhere()
+        return point in self._forwarded.asked or bool(plan) or (bool(box) and bool(self._situation.fingerprint))
+
+    def _elsewhere(self) -> tuple[str, str]:
+        """Return the rules and the box by which is acted, as far as they are not those of the call."""
+        at, forwarded = self._situation, self._forwarded
+        plan = at.fingerprint if at.fingerprint != forwarded.fingerprint else ""
+        return plan, at.box if plan or at.box != (forwarded.box or forwarded.front_end) else ""
+
     def _answered(self, question: str, arguments: tuple[Any, ...]) -> bytes:
-        said = written(arguments)
-        if (found := self._known.get((question, said))) is None:
-            raise Asking(question, said)
+        said, (plan, box) = written(arguments), self._elsewhere()
+        if question.startswith(ATTRIBUTES):
+            plan = box = ""  # they are the front end's, in each of its boxes
+        if (found := self._known.get((question, said, plan, box))) is None:
+            raise Asking(Wanted(question=question, arguments=msgspec.Raw(said), plan=plan, box=box))
         return found
 
 

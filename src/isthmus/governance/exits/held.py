@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,13 +12,13 @@ from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Value
 from isthmus.language import mark
 from isthmus.manifest import Devices, Idempotent, Resource, brought
 
+from .given import own_resources
 from .reach import reached
 
 _WRITES: Final = re.compile(r"\b(insert\s+into|update|delete\s+from)\s+isthmus\.", re.IGNORECASE)
 FLOWS_SHOWN: Final = 2
 # What a context gives only where the platform runs, and what a service would have to do without.
 _HELD: Final[Mapping[str, Callable[[str], str]]] = {
-    "as_of": lambda at: mark(f"{at} asks the rules that something was sold under, which the platform keeps"),
     "beside": lambda at: mark(f"{at} calls others as its caller could"),
     "compensate_with": lambda at: mark(f"{at} has steps undone"),
     "find": lambda at: mark(f"{at} looks at the answers themselves"),
@@ -66,11 +66,11 @@ def holds(pack: Pack) -> list[Hold]:
             Hold(why=mark(f"the platform looks at the rows of {pack.name} at each call of a device"), next=_PART)
         )
     own = pack.api.__name__.rpartition(".")[0]
-    optional = set[str]()
+    optional = {one.kind.__name__ for one in own_resources(pack)}
     for name, file in reached(pack).modules.items():
         if name.startswith(f"{own}."):
             tree = ast.parse(Path(file).read_text(encoding="utf-8"))
-            found += _held_by(name, tree)
+            found += _held_by(name, tree, optional)
             optional |= _optional(tree)
     found += [
         Hold(why=mark(f"the platform works with its {one.kind.__name__}, in its own process"), next=_PART)
@@ -130,7 +130,7 @@ def _optional(tree: ast.Module) -> set[str]:
     }
 
 
-def _held_by(module: str, tree: ast.Module) -> Iterator[Hold]:
+def _held_by(module: str, tree: ast.Module, own: Collection[str]) -> Iterator[Hold]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _WRITES.search(node.value):
             yield Hold(why=mark(f"{module}:{node.lineno} writes tables of the platform"), next=_TABLES)
@@ -139,6 +139,8 @@ def _held_by(module: str, tree: ast.Module) -> Iterator[Hold]:
         where, name = f"{module}:{node.lineno}", node.func.attr
         if name == "resource" and len(node.args) == 1 and not node.keywords:
             kind = ast.unparse(node.args[0])
+            if kind.rpartition(".")[2] in own:
+                continue
             step = mark(f"have it use something of its own where nobody provides {kind}")
             yield Hold(why=mark(f"{where} needs {kind}, which the platform makes"), next=step)
         elif name in _HELD and ast.unparse(node.func.value).endswith(("ctx", "ctx.plan")):
