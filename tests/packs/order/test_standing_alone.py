@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +11,11 @@ from typing import Any, cast
 
 import httpx
 import pytest
-import uvicorn
 
 from isthmus.governance.exits import exercise
-from isthmus.governance.exits.given import NOTHING_SAID, Said, made
+from isthmus.governance.exits.given import Said, made
 from isthmus.governance.exits.held import holds
 from isthmus.governance.exits.remote import in_place
-from isthmus.governance.exits.served import application
 from isthmus.kernel import (
     ALLOW,
     FrontEnd,
@@ -39,11 +35,10 @@ from isthmus.packs.order.pack import PACK
 from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database
 from isthmus.values import Money
-from tests.waiting import until
+from tests.standing_alone import SECRET, TOKEN, served
 
 from .conftest import DESK, NORTH, MakePlatform, Shop, draft, eur, line
 
-TOKEN = "ORDER_ALONE_TOKEN"
 PRESALE = {"order_kind": "presale"}
 
 
@@ -110,23 +105,6 @@ def after_rules_have_changed(database: Database, kept: Platform, pack: Any = PAC
     return Platform(Registry().add(pack, DESK, NOW).freeze(), database, resources=resources)
 
 
-@asynccontextmanager
-async def served(url: str, said: Said = NOTHING_SAID) -> AsyncIterator[str]:
-    """Give the address of orders as a service."""
-    server = uvicorn.Server(uvicorn.Config(application(PACK, url, "secret", said), port=0, log_level="warning"))
-    running = asyncio.create_task(server.serve())
-
-    async def started() -> bool:
-        return server.started
-
-    await until(started, "the start")
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await running
-
-
 async def sold_before(make_platform: MakePlatform, *kinds: str) -> tuple[Shop, list[api.Order]]:
     """Give the shop as it was then, and an order of each kind that was handed over there, or waits to be sent."""
     then = await make_platform(PACK, DESK, THEN)
@@ -155,7 +133,7 @@ def waiting(plan: str) -> Any:
 async def test_an_order_is_treated_as_it_was_sold_also_where_a_service_stands_in_the_packs_place(
     make_platform: MakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(TOKEN, "secret")
+    monkeypatch.setenv(TOKEN, SECRET)
     then, (presale, plain) = await sold_before(make_platform, "presale", "standard")
     plan, database = then.platform.release.line("north").fingerprint, cast(Database, then.platform.store)
     unsent = (await then.place(line("pen", 1, 900), **waiting(plan))).orders[0]
@@ -169,7 +147,7 @@ async def test_an_order_is_treated_as_it_was_sold_also_where_a_service_stands_in
         (api.request_return, back(presale, "unwanted")),
         (api.request_return, back(plain, "unwanted")),
     )
-    async with served(database.url) as address:
+    async with served(PACK, database.url) as address:
         there = Shop(after_rules_have_changed(database, then.platform, in_place(PACK, address, TOKEN, is_undone=True)))
         said = [await said_by(there, *one) for one in asks]
     cancelled, not_kept, held, returned, refused, whole = cast(Sequence[Any], said)
@@ -191,8 +169,8 @@ async def test_orders_that_stand_alone_have_numbers_of_their_own_and_undone_ones
         return {"front_end": "north", "call_id": f"c{number}", "ask": ask, **facts}
 
     said = Said(settings={"number_block": 3})
-    async with served(database.url, said) as address, httpx.AsyncClient(base_url=address) as client:
-        client.headers["Authorization"] = "Bearer secret"
+    async with served(PACK, database.url, said) as address, httpx.AsyncClient(base_url=address) as client:
+        client.headers["Authorization"] = f"Bearer {SECRET}"
 
         async def placed(**sent: Any) -> str:
             body = encode(sent)
@@ -207,7 +185,7 @@ async def test_orders_that_stand_alone_have_numbers_of_their_own_and_undone_ones
         leases = await session.fetch('select first, last from "order".number_lease')
     assert [tuple(one) for one in leases] == [(1, 3)]
     with pytest.raises(errors.BadAsk, match="number_block"):
-        made(PACK, database, Said(settings={"number_block": 0}), Path())
+        made(PACK, database, Said(settings={"number_block": 0}))
 
 
 def test_nothing_holds_the_code_of_orders() -> None:

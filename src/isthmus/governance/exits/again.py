@@ -32,7 +32,7 @@ async def differing(pack: Pack, url: str, file: Path, settings: str = "") -> lis
     """
     found: list[str] = []
     async with await Database.open(url) as database:
-        calls = Calls(pack, database, made(pack, database, said_in(settings), Path()))
+        calls = Calls(pack, database, made(pack, database, said_in(settings)))
         for one in read(file):
             replied = await calls.reply(one.capability, one.call)
             asked = replied.wanted.question if replied.wanted else ""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from isthmus.kernel import Capability, Pack, Platform, encode, errors
+from isthmus.kernel import Capability, Effect, Pack, Platform, encode, errors
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.answers import Raised
 from isthmus.runtime.replay.capabilities import run_again
@@ -56,11 +56,12 @@ async def asked_of(database: Database, platform: Platform, pack: Pack, limit: in
 
 
 def _own(own: Mapping[str, Capability[Any, Any]], call: RecordedCall) -> Iterator[RecordedCall]:
-    if call.capability in own:
+    """Yield the call, where it is of the pack's own; else the parts of it that are. What goes in steps is its parts."""
+    if call.capability in own and own[call.capability].effect is not Effect.SAGA:
         yield call
         return  # what it asked of its own pack is in it
     for place, part in enumerate(call.parts):
-        if part.capability in own and not part.error:
+        if part.capability in own and not part.error and own[part.capability].effect is not Effect.SAGA:
             yield call.replace(
                 call_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{call.call_id}/{place}")),
                 capability=part.capability, version=own[part.capability].version, ask=part.ask, answer=part.answer,
@@ -82,9 +83,7 @@ class Again:
             return await calls.reply(capability.name, call)
 
         alone = replaced(platform.release, answered_by(pack, heard, "here, alone", is_undone=True))
-        self._here, self._alone = (
-            Platform(one, database, resources=resources) for one in (platform.release, alone)
-        )
+        self._here, self._alone = (Platform(one, database, resources=resources) for one in (platform.release, alone))
 
     async def answered(self, call: RecordedCall) -> Answered | None:
         """Return what the pack says to a call, and all that front ends are asked for where it runs alone.

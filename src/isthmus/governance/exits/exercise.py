@@ -35,9 +35,9 @@ from isthmus.store import Database, connect
 
 from . import tables
 from .calls import Again, asked_of, touching
+from .given import in_shadow
 from .held import first_of, flows_of, holds, joins
 from .package import DATA, package_of, write
-from .given import in_shadow
 from .remote import in_place, replaced
 from .runs import Ended
 

@@ -1,4 +1,4 @@
-"""What a pack that stands alone has from outside its transactions: made as the platform makes it, of settings of its own.
+"""What a pack that stands alone has from outside its transactions, made as the platform makes it of settings.
 
 A TOML file has them as isthmus.toml does, for this pack alone: `[settings]`, and `[providers.NAME]` with
 `use = "module:NAME"`. A secret that is named there is an environment variable.
@@ -18,6 +18,7 @@ from isthmus.manifest.providers import chosen
 from isthmus.store import Database
 
 FILE: Final = "SERVICE_SETTINGS"  # the environment variable that names it
+FOLDER: Final = "SERVICE_DATA"  # the one that names the folder of what is kept in files
 
 
 class Said(Value):
@@ -40,8 +41,9 @@ def said_in(file: str) -> Said:
     return decode(encode(tomllib.loads(Path(file).read_text(encoding="utf-8"))), Said) if file else NOTHING_SAID
 
 
-def made(pack: Pack, database: Database, said: Said, data: Path) -> dict[type, object]:
+def made(pack: Pack, database: Database, said: Said) -> dict[type, object]:
     """Return what implementations may take by `ctx.resource`. Raises BuildProblems with what does not fit."""
+    data = Path(os.environ.get(FOLDER) or "service-data").absolute()
     found: dict[type, object] = {}
     problems: list[str] = []
     for one in own_resources(pack):

@@ -49,11 +49,7 @@ def holds(pack: Pack) -> list[Hold]:
     """Return why a pack's code cannot run alone, each with its place; nothing where it can."""
     if not pack.service:
         return [Hold(why=mark(f"{pack.name} has no implementations of its own"), next=_PART)]
-    found = [
-        Hold(why=mark(f"{one.name} goes in steps and asks the outside world"), next=_STEPS)
-        for one in sorted(pack.capabilities().values(), key=lambda one: one.name)
-        if one.effect is Effect.SAGA
-    ]
+    found: list[Hold] = []
     if not pack.migrations and any(one.effect is Effect.WRITE for one in pack.capabilities().values()):
         why = mark(f"{pack.name} has no tables of its own, and keeps what it writes in the platform's")
         found.append(Hold(why=why, next=_TABLES))
@@ -81,9 +77,10 @@ def holds(pack: Pack) -> list[Hold]:
 
 
 def joins(pack: Pack, flows: Iterable[Capability[Any, Any]]) -> list[Hold]:
-    """Return which writes of a pack are part of these flows' transactions: no service could be rolled back with one.
+    """Return which writes of a pack are part of these flows' transactions, and what of it goes in steps.
 
-    Those that the pack declares to be idempotent may stay when a flow is rolled back.
+    No service could be rolled back with a flow, and none goes on by itself with steps whose caller is gone. Writes that
+    the pack declares to be idempotent may stay when a flow is rolled back.
     """
     staying = {call for one in brought([pack], Idempotent) for call in one.calls}
     writing = [one for one in flows if one.uses and one.effect is Effect.WRITE]
@@ -94,6 +91,9 @@ def joins(pack: Pack, flows: Iterable[Capability[Any, Any]]) -> list[Hold]:
             where = ", ".join(users[:FLOWS_SHOWN])
             why = mark(f"{name} is part of the transaction of {where}{more}")
             found.append(Hold(why=why, next=_apart(users), in_place=True))
+        if one.effect is Effect.SAGA and not one.uses:
+            why = mark(f"{name} goes in steps, which the platform goes on with by itself where their caller is gone")
+            found.append(Hold(why=why, next=_STEPS, in_place=True))
     return found
 
 

@@ -115,8 +115,8 @@ _PLACE: Final = """A platform that it left takes it in the pack's place with
     isthmus adopt {project} --url http://127.0.0.1:9100 --secret SERVICE_TOKEN
 
 """
-_SETTINGS: Final = """What it has from outside is made of the settings in the file that `SERVICE_SETTINGS` names, and where
-there is none as it comes:
+_SETTINGS: Final = """What it has from outside is made of the settings in the file that `SERVICE_SETTINGS` names. It
+keeps files in the folder `SERVICE_DATA`. Without any of it, these are there:
 
 ```toml
 {settings}

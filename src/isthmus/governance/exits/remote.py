@@ -67,7 +67,7 @@ def answered_by(pack: Pack, sent: Sent, where: str, *, is_undone: bool) -> Pack:
         )
         for one in pack.implemented()
     )
-    own = {
+    own: dict[str, Any] = {
         "service": (),
         "implementations": functions,
         "conditions": (),

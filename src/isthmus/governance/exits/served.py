@@ -1,7 +1,7 @@
 """A pack that stands alone, over HTTP: `python -m PACKAGE load | serve`.
 
-SERVICE_DATABASE_URL is its PostgreSQL, SERVICE_TOKEN what callers send as `Authorization: Bearer …`, SERVICE_SETTINGS
-the file of its settings where it has any.
+SERVICE_DATABASE_URL is its PostgreSQL, SERVICE_TOKEN what callers send as `Authorization: Bearer …`. Where it has any,
+SERVICE_SETTINGS is the file of its settings, and SERVICE_DATA the folder of what it keeps in files.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def application(pack: Pack, url: str, token: str, said: Said = NOTHING_SAID) -> 
     @asynccontextmanager
     async def opened(_: Starlette) -> AsyncGenerator[None]:
         async with await Database.open(url) as database:
-            calls.append(Calls(pack, database, made(pack, database, said, Path())))
+            calls.append(Calls(pack, database, made(pack, database, said)))
             yield
 
     async def call(request: Request) -> Response:
