@@ -270,27 +270,26 @@ async def _fill_card(bought: api.Payment, ended: api.Attempt, ctx: Context) -> N
 
 async def _applied(kept: storage.Kept, attempt: api.Attempt, ask: api.End, ctx: Context) -> storage.Kept:
     """Change a payment by what an attempt has done, and tell."""
-    payment = kept.payment
-    after = rules.after(payment, attempt)
-    has_leg = attempt.kind in (Kind.CAPTURE, Kind.REFUND)
-    leg = (ctx.new_id(), payment.method or attempt.method) if has_leg else None
-    await storage.done(ctx.session, ctx.front_end, ask, attempt, after.state, leg, ctx.now)
+    payment, method = kept.payment, kept.payment.method or attempt.method
+    provider, said = attempt.provider or kept.provider, ask.outcome.provider_reference
+    held = said if attempt.kind is Kind.AUTHORISE and said else kept.authorisation
+    after = storage.Kept(payment=rules.after(payment, attempt), provider=provider, authorisation=held)
+    leg_id = ctx.new_id() if attempt.kind in (Kind.CAPTURE, Kind.REFUND) else None
+    await storage.done(ctx.session, ctx.front_end, ask, attempt, after, (leg_id, method), ctx.now)
     ctx.emit(
         api.PaymentMoved(
             payment_id=payment.payment_id,
             reference=payment.reference,
-            state=after.state,
+            state=after.payment.state,
             kind=attempt.kind,
             amount=attempt.amount,
             cause=rules.cause_of(attempt),
-            method=payment.method or attempt.method,
-            provider=attempt.provider or kept.provider,
+            method=method,
+            provider=provider,
             key=attempt.key,
         )
     )
-    said = ask.outcome.provider_reference if attempt.kind is Kind.AUTHORISE else ""
-    held = said or kept.authorisation
-    return storage.Kept(payment=after, provider=attempt.provider or kept.provider, authorisation=held)
+    return after
 
 
 def _contradict(attempt: api.Attempt, said: str, ctx: Context) -> None:

@@ -6,7 +6,7 @@ from isthmus.kernel import Context, implements
 from isthmus.personal import Forget, Forgotten
 
 from .. import api
-from ..storage import forgetting as storage
+from ..storage import payments as storage
 
 
 @implements(api.forget)

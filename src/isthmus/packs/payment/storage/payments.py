@@ -98,20 +98,17 @@ where front_end = $1 and key = $2 and state in ('pending', 'unknown')
 """
 # An attempt that is done moves its payment in the same statement, and writes the leg of what was taken or given back.
 _DONE = f"""
-with ended as ({_END}){{with_leg}}
+with ended as ({_END}), leg as (
+    insert into payment.leg (front_end, leg_id, payment_id, kind, amount_minor, method, at)
+    select $1, $15::uuid, $8::uuid, $16::text, $10::bigint - $11::bigint, $17::text, $6::timestamptz
+    where $15::uuid is not null
+)
 update payment.payment set state = $7, authorised_minor = authorised_minor + $9, captured_minor = captured_minor + $10,
     refunded_minor = refunded_minor + $11, method = case when $12::text = '' then method else $12::text end,
     provider = case when $13::text = '' then provider else $13::text end,
     authorisation = case when $14::text = '' then authorisation else $14::text end
 where front_end = $1 and payment_id = $8
 """
-_HELD_NOW = _DONE.format(with_leg="")
-_MOVED = _DONE.format(
-    with_leg=""", leg as (
-    insert into payment.leg (front_end, leg_id, payment_id, kind, amount_minor, method, at)
-    values ($1, $15, $8, $16, $17, $18, $6)
-)"""
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +163,13 @@ class Beginning:
     key: str
     minor: int
     at: datetime
+
+
+_FORGET = """
+update payment.attempt set reason = '' from payment.payment
+where attempt.front_end = $1 and payment.front_end = $1 and payment.payment_id = attempt.payment_id
+  and split_part(reference, '/', 1) = any($2) and reason <> '' and ended_at is not null
+"""
 
 
 async def open_payment(
@@ -333,29 +337,15 @@ async def done(
     front_end: str,
     ask: api.End,
     attempt: api.Attempt,
-    state: api.PaymentState,
-    leg: tuple[UUID, str] | None,
+    after: Kept,
+    leg: tuple[UUID | None, str],
     now: datetime,
 ) -> None:
-    """Write that an attempt is done, what its payment is then, and the leg that it has: its id and method."""
-    minor, kind = attempt.amount.minor, attempt.kind
-    is_authorisation = kind is api.Kind.AUTHORISE
-    row = (
-        *_outcome(ask, now),
-        state,
-        attempt.payment_id,
-        minor if is_authorisation else 0,
-        minor if kind is api.Kind.CAPTURE else 0,
-        minor if kind is api.Kind.REFUND else 0,
-        attempt.method,
-        attempt.provider,
-        ask.outcome.provider_reference if is_authorisation else "",
-    )
-    if leg is None:
-        await session.later(_HELD_NOW, front_end, *row)
-        return
-    leg_id, method = leg
-    await session.later(_MOVED, front_end, *row, leg_id, kind, minor if kind is api.Kind.CAPTURE else -minor, method)
+    """Write that an attempt is done, what its payment is then, and the leg, by id and method, where money moved."""
+    minor, (leg_id, method) = {attempt.kind: attempt.amount.minor}, leg
+    moved = [minor.get(kind, 0) for kind in (api.Kind.AUTHORISE, api.Kind.CAPTURE, api.Kind.REFUND)]
+    row = (after.payment.state, attempt.payment_id, *moved, attempt.method, attempt.provider, after.authorisation)
+    await session.later(_DONE, front_end, *_outcome(ask, now), *row, leg_id, attempt.kind, method)
 
 
 def _outcome(ask: api.End, now: datetime) -> tuple[object, ...]:
@@ -397,3 +387,9 @@ def _asked(row: ports.Row) -> api.Attempt:
         reason=row["reason"],
         reference=row["reference"],
     )
+
+
+async def forget(session: ports.Session, front_end: str, references: Sequence[str]) -> None:
+    """Take the reasons out of what was attempted for these purposes."""
+    if references:
+        await session.execute(_FORGET, front_end, list(references))
