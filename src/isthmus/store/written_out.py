@@ -78,6 +78,8 @@ def _array(values: Sequence[Any], of: str) -> str:
     for value in values:
         if value is None:
             written.append("null")
+        elif type(value) in _PLAIN:
+            written.append(f'"{value}"')
         else:
             text: str = value if type(value) is str else _text(value, of)
             written.append('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')

@@ -168,7 +168,7 @@ def bill(
                 discount=off[at],
                 tax=due.tax if due else nothing,
                 total=due.gross if due else net,
-                applied=(*priced.applied, *reasons_of(discounts, at)) if discounts else priced.applied,
+                applied=(*priced.applied, *reasons_of(discounts, at)),
                 instead_of=cart.instead_of.get(at),
             )
         )
