@@ -1,7 +1,36 @@
 -- What is asked for as before, planned once a connection; most words are letters alone, and have no signs or parts.
-alter function catalog.asked(text, text) rename to asked_in_any_form;
+create function catalog.asked_in_any_form(said text, language text) returns table (whole tsquery, wide tsquery)
+    language sql immutable parallel safe
+begin atomic
+    with word as materialized (
+        select word, array(select catalog.signs(word)) as signs, catalog.parts(regexp_replace(word,
+                '[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]+', ' ', 'g')) as parts,
+            nullif(plainto_tsquery('pg_catalog.english', word)::text, '') as stem,
+            nullif(plainto_tsquery(catalog.stems(language), word)::text, '') as other_stem
+        from catalog.written(catalog.spaced(catalog.folded(said))) as word
+    ),
+    sought as (
+        select signs = '{}' and (stem is null or other_stem is null) and word ~ '^[a-z]+$' as is_empty, ending,
+            (case when signs <> '{}' then
+                array_to_string(array(select quote_literal(sign) from unnest(signs) as sign
+                    union all select quote_literal(part) || ending from unnest(parts) as part), ' & ')
+            else
+                array_to_string(array(
+                    select quote_literal(one) || ending from unnest(array[word, array_to_string(parts, '')]) as one where one <> ''
+                    union all select '(' || array_to_string(array(
+                            select quote_literal(part) || ending from unnest(parts) as part), ' & ') || ')'
+                        where cardinality(parts) > 1
+                    union all select '(' || stem || ')' where stem is not null
+                    union all select '(' || other_stem || ')' where other_stem <> stem), ' | ')
+            end)::tsquery as query, word
+        from word cross join (values (''), (':*')) as way (ending)
+    )
+    select one.query, other.query from sought as one join sought as other using (word)
+    where one.ending = '' and other.ending = ':*'
+        and (not one.is_empty or not exists (select from sought where not is_empty));
+end;
 
-create function catalog.asked(said text, language text) returns table (whole tsquery, wide tsquery)
+create or replace function catalog.asked(said text, language text) returns table (whole tsquery, wide tsquery)
     language plpgsql immutable parallel safe
 as $$
 declare
@@ -30,13 +59,6 @@ begin
         return query select * from catalog.asked_in_any_form(said, language);
     end if;
 end $$;
-
-create or replace function catalog.sought(said text, is_wide boolean, language text) returns tsquery
-    language sql immutable parallel safe
-begin atomic
-    select string_agg('(' || case when is_wide then wide else whole end::text || ')', ' & ')::tsquery
-    from catalog.asked(said, language);
-end;
 
 -- What was probably meant, as before, and null where no word is another one. The groups of three letters of what is asked
 -- are made once, and words that are much longer or shorter are not compared: they could not be near.
