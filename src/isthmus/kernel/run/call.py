@@ -42,6 +42,7 @@ class Runner(Protocol):
     store: Store
     resources: dict[type, object]
     journal: Journal | None
+    waiting: dict[object, Any]  # what calls wait for together, of each `GroupCommit`
 
     async def run(self, call: Call) -> Answered: ...
     async def beside(self, call: Call, capability: Capability[A, R], ask: A, limit_ms: int) -> R: ...
@@ -226,8 +227,7 @@ class CallContext:
         call, kind, data = self._call, event_kind(event), encode(event)
         if call.offered.capability.effect is not Effect.WRITE:
             raise Fault(f"{type(event).__name__} emitted outside a transaction", remedy="emit in a WRITE capability")
-        own = (one for one in self.plan.line.front_end.events if event_kind(one).name == kind.name)
-        if (contract := call.platform.release.events.get(kind.name) or next(own, None)) is None:
+        if (contract := call.platform.release.events.get(kind.name) or self._own_event(kind.name)) is None:
             fact = f"{self.front_end!r} emits {kind.name!r}, which neither a pack nor this front end declares"
             raise Fault(fact, remedy=f"write FrontEnd(events=({type(event).__name__},), …)")
         try:
@@ -251,6 +251,9 @@ class CallContext:
         call.said[call.events[-1].id] = said
         if call.trace is not None:
             call.trace.events.append((kind.name, event))
+
+    def _own_event(self, name: str) -> type[Value] | None:
+        return next((one for one in self.plan.line.front_end.events if event_kind(one).name == name), None)
 
     def acting_for(self, box: str) -> CallContext:
         if box == self.plan.box:

@@ -52,10 +52,13 @@ class IsolatingPlatform(Platform):
         super().__init__(*args, **kwargs)
         self._turns: dict[str, asyncio.Semaphore] = {}
 
-    async def run(self, call: Call) -> Answered:
+    def run(self, call: Call) -> Coroutine[Any, Any, Answered]:
         front_end = call.plan.line.front_end
         if not isinstance(front_end, IsolatedFrontEnd) or can_wait():
-            return await super().run(call)
+            return super().run(call)
+        return self._run_isolated(call, front_end)
+
+    async def _run_isolated(self, call: Call, front_end: IsolatedFrontEnd) -> Answered:
         turns = self._turns.setdefault(front_end.code, asyncio.Semaphore(CALLS_MAX))
         try:
             async with asyncio.timeout(call.limit_ms / 1000):

@@ -98,16 +98,17 @@ class Journal:
         return storage.ADD_LINES, front_end, chain.lines(self._accepted(*one) for one in done)
 
     def _accepted(self, call: Call, answer: Any, events: Sequence[ports.EventRow]) -> bytes:
-        capability, own = call.offered.capability, call.plan.line.front_end.attributes.get
+        capability, caller, own = call.offered.capability, call.caller, call.plan.line.front_end.attributes.get
         ask, left_out = _short(masked(encode(call.ask), capability.ask, own), ASK_MAX)
         answered = None
         if not events:
             answered, more = _short(masked(encode(answer), capability.answer, own), DATA_MAX)
             left_out = left_out or more
-        return _content(
-            call.id, call.now, call.caller, capability, outcome=api.DONE, box=call.plan.box,
+        return encode(_Content(  # by itself: `_content` with its parts by name costs half as much again
+            call.id, call.now, caller.front_end, capability.name, api.DONE, capability.version, call.plan.box,
+            caller.client, caller.person, caller.roles, caller.via, caller.trace,
             ask=ask, changes=_changes(call, events), answer=answered, left_out=left_out,
-        )  # fmt: skip
+        ))  # fmt: skip
 
     async def refused(
         self, capability: Capability[Any, Any], ask: Any, caller: Caller, call_id: str, error: Exception
@@ -213,7 +214,8 @@ def _undeclared(_: str) -> None:
 def _changes(call: Call, events: Sequence[ports.EventRow]) -> list[_Change]:
     """Return what a command caused."""
     front_end = call.plan.line.front_end
-    known, found, room = call.platform.release.events, list[_Change](), CHANGES_MAX
+    known, room = call.platform.release.events, CHANGES_MAX
+    found: list[_Change] = []
     for event in events:
         data, left_out = event.data, ""
         if len(data) <= min(DATA_MAX, room):
