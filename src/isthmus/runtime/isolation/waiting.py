@@ -52,7 +52,7 @@ class IsolatingPlatform(Platform):
         super().__init__(*args, **kwargs)
         self._turns: dict[str, asyncio.Semaphore] = {}
 
-    def run(self, call: Call) -> Coroutine[Any, Any, Answered]:
+    def run(self, call: Call) -> types.CoroutineType[Any, Any, Answered]:
         front_end = call.plan.line.front_end
         if not isinstance(front_end, IsolatedFrontEnd) or can_wait():
             return super().run(call)
