@@ -227,7 +227,8 @@ class CallContext:
         call, kind, data = self._call, event_kind(event), encode(event)
         if call.offered.capability.effect is not Effect.WRITE:
             raise Fault(f"{type(event).__name__} emitted outside a transaction", remedy="emit in a WRITE capability")
-        if (contract := call.platform.release.events.get(kind.name) or self._own_event(kind.name)) is None:
+        own = (one for one in self.plan.line.front_end.events if event_kind(one).name == kind.name)
+        if (contract := call.platform.release.events.get(kind.name) or next(own, None)) is None:
             fact = f"{self.front_end!r} emits {kind.name!r}, which neither a pack nor this front end declares"
             raise Fault(fact, remedy=f"write FrontEnd(events=({type(event).__name__},), …)")
         try:
@@ -251,9 +252,6 @@ class CallContext:
         call.said[call.events[-1].id] = said
         if call.trace is not None:
             call.trace.events.append((kind.name, event))
-
-    def _own_event(self, name: str) -> type[Value] | None:
-        return next((one for one in self.plan.line.front_end.events if event_kind(one).name == name), None)
 
     def acting_for(self, box: str) -> CallContext:
         if box == self.plan.box:

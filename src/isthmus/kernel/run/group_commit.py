@@ -71,9 +71,7 @@ class GroupCommit(Generic[A, R]):
 
     async def _joined(self, call: Call, key: Hashable) -> Answered:
         queues: dict[Hashable, Queue] = call.platform.waiting.setdefault(self, {})
-        queue = queues.get(key)
-        if queue is None:
-            queue = queues[key] = Queue()
+        queue = queues.get(key) or queues.setdefault(key, Queue())
         answered = asyncio.get_running_loop().create_future()
         queue.waiting.append((call, answered))
         if queue.work is None:
