@@ -38,10 +38,12 @@ BUYERS: Final = 3  # of each business line, whom somebody has something to do wi
 HOME: Final = Address(recipient="A Buyer", street="1 Main Street", postcode="45202", city="Cincinnati", country="US")
 SIDE: Final = 16  # pixels of a picture
 _BOUGHT: Final = """
-select orders.order_id, member_id, (array_agg(sku order by line))[1] as sku from "order".orders
-join "order".lines using (front_end, order_id)
-where orders.front_end = $1 and member_id is not null
-group by orders.order_id, member_id, placed_at order by placed_at desc, orders.order_id limit $2
+with latest as (
+    select distinct on (member_id) order_id, member_id, placed_at from "order".orders
+    where front_end = $1 and member_id is not null order by member_id, placed_at desc, order_id
+)
+select order_id, member_id, min(sku) as sku from latest join "order".lines using (order_id)
+where lines.front_end = $1 group by order_id, member_id, placed_at order by placed_at desc, order_id limit $2
 """
 
 
