@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -17,9 +18,10 @@ from uuid import UUID
 from demo import patience
 from demo.load import CURRENCY, caller
 from isthmus.app.platform import Running
+from isthmus.flows.checkout import api as checkout
 from isthmus.flows.invoices import api as invoices
 from isthmus.flows.renewals import api as renewals
-from isthmus.kernel import Capability
+from isthmus.kernel import Capability, errors
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.invoicing import api as invoicing
 from isthmus.packs.media import api as media
@@ -72,7 +74,11 @@ async def bill(desk: Desk) -> None:
 
 
 async def deliver(desk: Desk) -> None:
-    """Say what it costs to bring the goods home, and when somebody could."""
+    """Say what the same would come to at home, what bringing it costs, and when somebody could."""
+    wanted = (checkout.BuyLine(sku=desk.sku, quantity=1),)
+    with suppress(errors.Refusal):  # sold out meanwhile, or in shops alone: the page says so
+        preview = checkout.PreviewOrder(currency=CURRENCY, lines=wanted, member_id=desk.member_id, address=HOME)
+        await desk.call(checkout.preview_order, preview)
     lines = (fulfilment.DeliveryLine(sku=desk.sku, quantity=2),)
     quote = fulfilment.QuoteDelivery(lines=lines, amount=money(2_000, CURRENCY), address=HOME)
     await desk.call(fulfilment.quote_delivery, quote)
@@ -156,7 +162,7 @@ LISTS: Final = {"fresh": ("shopping-list", "items"), "market": ("wishes", "skus"
 Act = Callable[[Desk], Awaitable[None]]
 ACTS: Final[tuple[tuple[Act, tuple[Capability[Any, Any], ...]], ...]] = (  # with what is called
     (bill, (invoices.issue_for_order, invoicing.list_invoices)),
-    (deliver, (fulfilment.quote_delivery, fulfilment.list_methods, fulfilment.list_slots)),
+    (deliver, (checkout.preview_order, fulfilment.quote_delivery, fulfilment.list_methods, fulfilment.list_slots)),
     (write, (notification.send, notification.list_messages, notification.get_message)),
     (tell, (messaging.opt_in, messaging.set_topic, messaging.notify, messaging.list_inbox)),
     (show, (media.check_file, media.note_file, media.attach, media.list_attached)),
