@@ -97,7 +97,7 @@ async def write(desk: Desk) -> None:
     await desk.call(notification.get_message, notification.GetMessage(reference=letter.reference))
 
 
-async def tell(desk: Desk) -> None:
+async def greet(desk: Desk) -> None:
     """Say something in the app, to whoever wants to hear of news."""
     await desk.call(messaging.opt_in, messaging.Choose(member_id=desk.member_id, purpose="news"))
     await desk.call(messaging.set_topic, messaging.SetTopic(member_id=desk.member_id, topic="tea"))
@@ -164,7 +164,7 @@ ACTS: Final[tuple[tuple[Act, tuple[Capability[Any, Any], ...]], ...]] = (  # wit
     (bill, (invoices.issue_for_order, invoicing.list_invoices)),
     (deliver, (checkout.preview_order, fulfilment.quote_delivery, fulfilment.list_methods, fulfilment.list_slots)),
     (write, (notification.send, notification.list_messages, notification.get_message)),
-    (tell, (messaging.opt_in, messaging.set_topic, messaging.notify, messaging.list_inbox)),
+    (greet, (messaging.opt_in, messaging.set_topic, messaging.notify, messaging.list_inbox)),
     (show, (media.check_file, media.note_file, media.attach, media.list_attached)),
     (match, (reconciliation.list_differences, reconciliation.list_files)),
     (watch, (risk.put_listed, risk.list_scenarios, risk.list_decisions, risk.list_reviews)),
