@@ -54,9 +54,19 @@ class Costs:
 
 
 async def measure(
-    database: Database, traffic: Traffic, release: Release, inputs: Inputs, now: datetime, code: Code | None = None
+    database: Database,
+    traffic: Traffic,
+    release: Release,
+    inputs: Inputs,
+    now: datetime,
+    code: Code | None = None,
+    group: str = "",
 ) -> Costs:
-    """Divide the month's price, and compare. code: where it was counted before, since it takes a moment."""
+    """Divide the month's price, and compare.
+
+    code: where it was counted before, since it takes a moment. group: who owns what front ends share; who built alone
+    would have none, so it is charged and not compared.
+    """
     tallies = await traffic.of(over=BY_HOUR)
     uses = await used.uses(database, tallies)
     kept = await stored(database)
@@ -72,7 +82,7 @@ async def measure(
     )
     orders = ordered(tallies, release)
     code = code or await asyncio.to_thread(count_code, release)
-    reached = used_packs(tallies, release)
+    reached = {code: packs for code, packs in used_packs(tallies, release).items() if code != group}
     month = inputs.month.whole if inputs.month else 0.0
     charged = {name: month * divided.of(name) for name in {one.front_end for one in divided.charges} - {OWN}}
     found = alternatives(inputs, charged, orders, reached, code.packs, code.own)
