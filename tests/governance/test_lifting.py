@@ -83,7 +83,9 @@ def test_a_setting_becomes_an_answer_and_its_default_the_questions(company: Comp
 def test_a_setting_without_a_default_is_nothing_for_others(company: Company):
     reading(company)
     company.edit(company.file("service.py"), 'get(RECEIPT, "short")', "get(RECEIPT)")
-    assert differing(lifted(company, "till.how-long"), "api.py") == [
+    change = lifted(company, "till.how-long")
+    assert "    assert till.how_long() is None" in added(change, "test_how_long.py")
+    assert differing(change, "api.py") == [
         '+@extension_point("till.how-long", combine=combine.first_answer)',
         "+def how_long() -> str | None:",
         '+    """Say the receipt. Default: nothing."""',

@@ -40,9 +40,9 @@ ASKED_MIN: Final = 30  # before an answer that never said anything is dead
 class Finding(Value):
     """One thing to lift to a front end or to delete: where, why, and what to do next.
 
-    name: by which `isthmus thin lift` and `delete` know it; empty for a branch, which has its place. pack: whose code
-    it is; nothing of a front end's. is_elsewhere: it came with another's release, so that who reads this cannot change
-    it.
+    name: by which `isthmus thin lift` and `delete` know it; empty for a branch, which has its place. holds: of a
+    branch, whether its condition does for that front end. pack: whose code it is; nothing of a front end's.
+    is_elsewhere: it came with another's release, so that who reads this cannot change it.
     """
 
     verdict: Verdict
@@ -55,6 +55,7 @@ class Finding(Value):
     is_elsewhere: bool = False
     kind: Kind = "branch"
     name: str = ""
+    holds: bool = True
 
 
 class Weighed(Value):
@@ -161,6 +162,7 @@ def _leak(observed: Observed, site: Site, arm: bool, code: str, calls: Mapping[s
         evidence=mark(f"{site.function} was called {calls[code]:,} times for {code}, and for others: {others}"),
         next=mark(f"make it an extension point of {observed.platform[site.file]} that {code} answers"),
         pack=observed.platform[site.file],
+        holds=arm,
     )
 
 

@@ -205,13 +205,14 @@ class _Instrumenting(ast.NodeTransformer):
         text = f"{'while' if isinstance(node, ast.While) else 'if'} {ast.unparse(node.test)}"
         self.generic_visit(node)
         if self._within:
-            is_denied = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
-            value = node.test.operand if is_denied else node.test
-            method = "present" if isinstance(value, ast.Name | ast.Attribute) else "condition"
-            given = value if method == "present" else node.test
-            node.test = self._probe(method, "condition", node.test, text, given, refuses, idle)
-            if method == "present":
-                node.test.args.append(ast.copy_location(ast.Constant(is_denied), node.test))
+            test: ast.expr = node.test
+            is_denied = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+            value = test.operand if isinstance(test, ast.UnaryOp) and is_denied else test
+            if isinstance(value, ast.Name | ast.Attribute):
+                node.test = self._probe("present", "condition", test, text, value, refuses, idle)
+                node.test.args.append(ast.copy_location(ast.Constant(is_denied), test))
+            else:
+                node.test = self._probe("condition", "condition", test, text, test, refuses, idle)
         return node
 
     def _body(self, node: Any, text: str, placed: Any = None) -> ast.AST:
