@@ -197,3 +197,15 @@ def test_a_capability_that_a_flow_calls_stays(company: Company):
         file.write("\n\nasync def again(ctx: Context) -> object:\n    return await ctx.call(api.label, None)\n")
     with pytest.raises(ByHand, match=r"names till\.label"):
         moved(company)
+
+
+def test_a_capability_that_reads_its_packs_rows_by_another_capability_moves(company: Company):
+    company.edit(
+        company.file("service.py"),
+        "    return api.Printed(text=rules.shortened(ask.goods))",
+        "    sold = await ctx.call(api.total, api.Buy(goods=ask.goods, minor=1))\n"
+        '    return api.Printed(text=rules.shortened(f"{ask.goods} {sold.minor}"))',
+    )
+    (lines,) = [text.splitlines() for path, text in moved(company).platform.items() if path.name == "label.py"]
+    assert "    sold = await ctx.call(till.total, till.Buy(goods=ask.goods, minor=1))" in lines
+    assert f"from {company.name}.till import api as till" in lines

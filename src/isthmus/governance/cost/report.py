@@ -48,6 +48,11 @@ class Costs:
     saved: float | None
 
     @property
+    def avoided(self) -> float:
+        """Return what front ends save a month against the cheaper of building alone and renting, each for itself."""
+        return sum(one.avoided for one in self.alternatives)
+
+    @property
     def month(self) -> float:
         """Return the price of the month in whole units of the currency; 0 where none is set."""
         return self.inputs.month.whole if self.inputs.month else 0.0
