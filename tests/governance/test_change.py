@@ -384,6 +384,8 @@ def test_a_value_that_is_one_thing_or_another_is_asked_for(
     (rules,) = [now for path, now in change.platform.items() if path.name == "rules.py"]
     assert asked in rules.splitlines()
     assert gone not in rules[rules.index("def labelled") :]
+    (doc,) = [one for one in added(change.platform, "api.py") if "Default: it stays" in one]
+    assert ("what `" in doc) == asked.startswith("    return"), doc
     compile(rules, "rules.py", "exec")
     own = added(change.front_end, "answers.py")
     assert own[-len(answer) :] == answer, own
