@@ -59,12 +59,13 @@ def _question(branch: Branch, seen: Seen, source: Source, pack: str, named: str)
     kinds = {one: _type_of(one, branch, seen, source) for one in branch.reads}
     what = branch.value.replace("_", " ")
     where = branch.function.replace("_", " ")
-    said = f"what `{where}` says" if branch.is_returned else f"the {what} of `{where}`"
     return Question(
         name=name,
         parameters=kinds,
         returns=kinds[branch.value],
-        doc=f"Replace {said}. Default: it stays as it is.",
+        doc=f"Replace what `{where}` says. Default: it stays as it is."
+        if branch.is_returned
+        else f"Replace the {what} of `{where}`. Default: it stays as it is.",
     )
 
 
