@@ -80,7 +80,7 @@ class Platform:
         self.release = release
         self.store = store
         self.clock = clock
-        self.resources = dict(resources or {})
+        self.resources: dict[type, Any] = dict(resources or {})
         self.guard = cast("Guard | None", self.resources.get(Guard))
         self.journal = cast("Journal | None", self.resources.get(Journal))
         self.switches = cast("Switches | None", self.resources.get(Switches))
