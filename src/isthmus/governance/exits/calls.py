@@ -77,10 +77,15 @@ class Again:
         calls = Calls(pack, database, resources)
         self._database = database
         self._sent: list[Forwarded] = []
+        self._is_broken = False
 
         async def heard(capability: Capability[Any, Any], call: Forwarded) -> Replied:
             self._sent.append(call)
-            return await calls.reply(capability.name, call)
+            try:
+                return await calls.reply(capability.name, call)
+            except errors.Fault:  # which is no answer, such as a key that is not there
+                self._is_broken = True
+                raise
 
         alone = replaced(platform.release, answered_by(pack, heard, "here, alone", is_undone=True))
         self._here, self._alone = (Platform(one, database, resources=resources) for one in (platform.release, alone))
@@ -88,14 +93,17 @@ class Again:
     async def answered(self, call: RecordedCall) -> Answered | None:
         """Return what the pack says to a call, and all that front ends are asked for where it runs alone.
 
-        None of one that cannot be run again: it goes in steps, or is of another version than today's.
+        None of one that cannot be run again: it goes in steps, is of another version than today's, or fails.
         """
         try:
             said, trace = await run_again(self._database, self._here, call)
         except errors.Refusal:
             return None
         self._sent.clear()
+        self._is_broken = False
         await run_again(self._database, self._alone, call)
+        if self._is_broken:
+            return None
         refused = str(said) if isinstance(said, Raised) else ""
         events = tuple(Emitted(name=name, data=msgspec.Raw(encode(event))) for name, event in trace.events)
         return Answered(

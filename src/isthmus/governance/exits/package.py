@@ -116,7 +116,8 @@ _PLACE: Final = """A platform that it left takes it in the pack's place with
 
 """
 _SETTINGS: Final = """What it has from outside is made of the settings in the file that `SERVICE_SETTINGS` names. It
-keeps files in the folder `SERVICE_DATA`. Without any of it, these are there:
+keeps files in the folder `SERVICE_DATA`: copy into it what the platform has of it in its own, such as keys. Without any
+of it, these are there:
 
 ```toml
 {settings}

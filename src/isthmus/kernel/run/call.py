@@ -42,6 +42,7 @@ class Runner(Protocol):
     store: Store
     resources: dict[type, Any]
     journal: Journal | None
+    waiting: dict[object, Any]  # what calls wait for together, of each `GroupCommit`
 
     async def run(self, call: Call) -> Answered: ...
     async def beside(self, call: Call, capability: Capability[A, R], ask: A, limit_ms: int) -> R: ...

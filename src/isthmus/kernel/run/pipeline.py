@@ -87,6 +87,7 @@ class Platform:
         self.views = cast("Views | None", self.resources.get(Views))
         self.recorder = recorder
         self.observe = observe
+        self.waiting: dict[object, Any] = {}
 
     async def call(
         self,
