@@ -69,9 +69,10 @@ _PAYMENT = """
     insert into payment.payment (front_end, payment_id, reference, currency, amount_minor, state, opened_at)
     values ($1, $2, $3, 'EUR', $4, 'open', $5)"""
 # Called by name, so that it goes with the commit in one round trip, as the platform's does.
-_PREPARE = """
+_AUDITED = "audited as (insert into audit.pending (front_end, content) values ('north', $9)), "
+_PREPARE = f"""
     prepare told (timestamptz, text, text[], text[], text[], text[], uuid, bytea, text) as
-    with audited as (insert into audit.pending (front_end, content) values ('north', $9)), emitted as (
+    with {_AUDITED if "audit" in shop.NAMED else ""}emitted as (
         insert into isthmus.outbox (id, type, version, subject, front_end, box, time, trace, data)
         select id, type, '1.0', subject, 'north', 'north', $1, $2, data::json
         from unnest($3::text[], $4::text[], $5::text[], $6::text[]) as e (id, type, subject, data))

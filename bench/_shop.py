@@ -29,6 +29,7 @@ import isthmus
 from isthmus.app import platform as app_platform
 from isthmus.app.config import Config, load_config
 from isthmus.app.packs import plugged
+from isthmus.app.server import settle_memory
 from isthmus.gateway import auth
 from isthmus.kernel import Caller, FrontEnd
 from isthmus.packs.catalog import api as catalog
@@ -55,6 +56,7 @@ def _parts() -> dict[str, tuple[str, ...]]:
 
 PARTS = _parts()
 PACKS = plugged(replace(load_config(), **PARTS))
+NAMED = frozenset(pack.name for pack in PACKS)
 WITHOUT = {"messages"}  # whoever uses it has each order written about, which is work beside the orders, and not theirs
 USES = tuple(f"{pack.name}.*" for pack in PACKS if pack.name not in WITHOUT)
 CURRENCY = "EUR"
@@ -123,8 +125,9 @@ def config(url: str) -> Config:
 
 @asynccontextmanager
 async def running(url: str, front_end: FrontEnd = NORTH) -> AsyncGenerator[app_platform.Running]:
-    """Give the whole platform in this process, with one front end that uses everything."""
+    """Give the whole platform in this process, with one front end that uses everything, and memory as servers do."""
     async with app_platform.running(config(url), [front_end], allowed="migrate") as platform:
+        settle_memory()
         yield platform
 
 

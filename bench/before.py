@@ -5,10 +5,12 @@
     python -m bench.before ../before hot_sku.rows --parts catalog inventory order checkout
 
 Each turn runs a function of `bench` in both checkouts, one after the other, each in a process of its own with this
-environment's packages and the checkout's `src/`. Figures are matched by their names; where a name has changed, nothing
-is compared. Of several turns the best figure counts (the smallest, or the largest of rates): what else a machine does
-makes a measurement only worse. `--parts` measures this checkout with some packs and flows alone, such as those that
-the other one had: what has come since does more, and takes its time.
+environment's packages and the checkout's `src/`. Figures are matched by their names, one that says more now with the
+one that it begins with; where a name has changed otherwise, nothing is compared. Platforms in these processes keep
+garbage collection out of the calls, as `isthmus serve` does in both checkouts. Of several turns the best figure counts
+(the smallest, or the largest of rates): what else a machine does makes a measurement only worse. `--parts` measures
+this checkout with some packs and flows alone, such as those that the other one had: what has come since does more, and
+takes its time.
 """
 
 from __future__ import annotations
@@ -25,9 +27,22 @@ from pathlib import Path
 
 HERE = Path(__file__).parents[1]
 ONCE = """
-import importlib, json, sys
+import contextlib, gc, importlib, json, sys
+
+def settled(running):
+    @contextlib.asynccontextmanager
+    async def started(*args, **named):
+        async with running(*args, **named) as platform:
+            gc.freeze()
+            gc.set_threshold(10_000)
+            yield platform
+    return started
+
 module, _, function = sys.argv[1].partition(".")
-rows = getattr(importlib.import_module(f"bench.{module}"), function)(int(sys.argv[2]))
+measuring = getattr(importlib.import_module(f"bench.{module}"), function)
+if shop := sys.modules.get("bench._shop"):
+    shop.running = settled(shop.running)
+rows = measuring(int(sys.argv[2]))
 print("\\n" + json.dumps([(row["name"], row["value"], row["unit"]) for row in rows]))
 """
 
@@ -54,8 +69,10 @@ def main() -> None:
                     figures[name].append(value)
                     units[name] = unit
         before, now = found.values()
-        for name in (name for name in now if name in before):
-            _print(function, name, units[name], before[name], now[name])
+        for name in now:
+            was = name if name in before else next((one for one in before if name.startswith(one)), None)
+            if was is not None:
+                _print(function, name, units[name], before[was], now[name])
 
 
 def _measured(checkout: Path, function: str, rounds: int, parts: Sequence[str]) -> list[tuple[str, float, str]]:

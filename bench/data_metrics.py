@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -126,7 +127,7 @@ RATIO_MAX = 1.3  # of what the same question by hand takes on the same engine
 def rows(rounds: int) -> list[dict[str, object]]:
     """Return each question's latency against hand-written SQL, at one million orders."""
     found: list[dict[str, object]] = []
-    slowest = (0.0, "")
+    slowest, first = (0.0, ""), 0.0
     connection = duckdb.connect()
     connection.execute(f"set TimeZone = 'UTC'; {tables(ORDERS)}")
     reader = DuckReader(connection, "bench")
@@ -134,14 +135,16 @@ def rows(rounds: int) -> list[dict[str, object]]:
         for case in CASES:
             compiling, asking, by_hand = timed(case, Proofs(MODEL), reader, folder, rounds)
             slowest = max(slowest, (compiling, case.name))
+            first = max(first, median(partial(compiled, case, is_first=True)))
             found.append({
                 "name": f"metric: {case.name}", "value": round(asking, 2), "unit": "ms", "against": "SQL by hand",
                 "ratio": asking / by_hand, "aim": f"at most {RATIO_MAX}", "met": asking / by_hand <= RATIO_MAX,
             })  # fmt: skip
     connection.close()
-    name = f"metric: compile once, {slowest[1]}"
-    found.append({"name": name, "value": round(slowest[0], 3), "unit": "ms", "against": "", "ratio": None, "aim": "",
-                  "met": None})  # fmt: skip
+    for name, value in ((f"metric: compile once, {slowest[1]}", slowest[0]),
+                        ("metric: compile once, the first question to a model", first)):  # fmt: skip
+        found.append({"name": name, "value": round(value, 3), "unit": "ms", "against": "", "ratio": None, "aim": "",
+                      "met": None})  # fmt: skip
     return found
 
 
@@ -165,12 +168,7 @@ def timed(case: Case, proofs: Proofs, reader: DuckReader, folder: str, runs: int
 
     By hand takes the shortest way through the same engine: SQL in, rows out, with no receipt.
     """
-
-    def compile_it() -> object:
-        drafted = plan(MODEL, case.ask, NOW)  # and all amounts here are in one currency
-        return statement(MODEL, settled(drafted, frozenset(one for together in amounts(drafted) for one in together)))
-
-    compiling = median(compile_it)
+    compiling = median(partial(compiled, case))
     fresh = Metrics(MODEL, reader, Receipts(Path(folder)), secret=b"bench", now=lambda: NOW)
     fresh._proofs = proofs  # proofs are kept for a snapshot; answers are not, here
 
@@ -180,6 +178,14 @@ def timed(case: Case, proofs: Proofs, reader: DuckReader, folder: str, runs: int
 
     ask()
     return compiling, *interleaved(ask, lambda: reader.rows(case.by_hand), runs)
+
+
+def compiled(case: Case, *, is_first: bool = False) -> object:
+    """Compile a question; `is_first` where nothing is known yet of the names and metrics of the model."""
+    if is_first:
+        MODEL.known.clear()
+    drafted = plan(MODEL, case.ask, NOW)  # and all amounts here are in one currency
+    return statement(MODEL, settled(drafted, frozenset(one for together in amounts(drafted) for one in together)))
 
 
 def interleaved(one: Callable[[], object], other: Callable[[], object], runs: int = RUNS) -> tuple[float, float]:

@@ -5,8 +5,9 @@ process, the built-in provider, 1, 8 and 16 connections that are kept alive. The
 process; it answers no HTTP, checks little and asks nobody. Both buy baskets of 5 of 2,000 goods and take turns on one
 PostgreSQL with fsync and synchronous commit on. The driver is this process, on the same cores as both.
 
-Round trips are counted on the wire of one order; transactions, write-ahead log and processor time are those of the
-whole server, divided by the orders of the turn: what the relay and other work of the server take is in them.
+Round trips are counted on the wire of one order, and calls of Python and C in process, where the same order has the
+same number of them; transactions, write-ahead log and processor time are those of the whole server, divided by the
+orders of the turn: what the relay and other work of the server take is in them.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from __future__ import annotations
 import asyncio
 import random
 import statistics
+import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,13 +31,15 @@ from bench import _shop as shop
 from bench._paid_by_hand import ROUND_TRIPS, TRANSACTIONS, PaidByHand
 from bench._wire import tapped
 from isthmus.flows.checkout import api as checkout
+from isthmus.kernel import Platform
 
 GOODS = [f"good-{number:05}" for number in range(2_000)]
 UNITS = 10_000_000  # of each: nothing runs out
 CLIENTS = (1, 8, 16)
 LINES = 5
 PART_S = 2.0  # of one side in one turn
-TRIED = 5  # orders whose round trips are counted
+TRIED = 5  # orders whose round trips and calls are counted
+WARM = 40  # orders before calls are counted: traces are kept of a share, and what is worked out once is
 FOLLOWED = 400  # orders that are paid and then waited for, until nothing follows any more
 FOLLOWED_CLIENTS = 4
 QUIET_S = 8.0
@@ -68,7 +73,7 @@ async def _rows(rounds: int) -> list[Row]:
     found: list[Row] = []
     async with shop.database("paid") as url:
         key = await shop.stocked(url, GOODS, UNITS)
-        trips = await _round_trips(url, key)
+        trips, calls = await _round_trips(url), await _calls(url)
         async with shop.serving(url) as server, PaidByHand.open(url, max(CLIENTS)) as by_hand:
             hands = [by_hand.buyer(_basket) for _ in range(max(CLIENTS))]
             buyers = [paying(server.port, key, ask) for _ in range(max(CLIENTS))]
@@ -81,7 +86,9 @@ async def _rows(rounds: int) -> list[Row]:
                 found += _measured_rows(clients, turns)
             found += _followed_rows(await meter.followed(buyers[:FOLLOWED_CLIENTS]))
             await meter.close()
-    return [_row("round trips of a paid order", trips, "round trips", f"by hand: {ROUND_TRIPS}", aim=16), *found]
+    counted = [_row(f"calls of {of} of a paid order", calls[of], "calls", "in process") for of in ("Python", "C")]
+    trip = _row("round trips of a paid order", trips, "round trips", f"by hand: {ROUND_TRIPS}", aim=16)
+    return [trip, *counted, *found]
 
 
 def _followed_rows(took: Took) -> list[Row]:
@@ -169,25 +176,46 @@ async def _call(buyer: shop.Buyer, capability: str, ask: object) -> dict[str, An
     return msgspec.json.decode(body)
 
 
-async def _round_trips(url: str, key: str) -> float:
+def _buying(platform: Platform) -> Buying:
+    """Return what places and pays one order in process."""
+
+    async def buy() -> None:
+        lines = tuple(checkout.BuyLine(sku=sku, quantity=1) for sku in _basket())
+        ask = checkout.PlaceOrder(currency=shop.CURRENCY, lines=lines)
+        placed = await platform.call(checkout.place_order, ask, shop.CALLER, key=uuid.uuid4().hex)
+        pay = checkout.PayOrder(payment_id=placed.payment_id, method="card", token="yes")
+        await platform.call(checkout.pay_order, pay, shop.CALLER, key=uuid.uuid4().hex)
+
+    return buy
+
+
+async def _round_trips(url: str) -> float:
     """Return the round trips of an order that is placed and paid, counted where nobody else buys."""
     async with tapped(url) as tap, shop.running(tap.url) as running:
-        platform = running.platform
-
-        async def buy() -> None:
-            lines = tuple(checkout.BuyLine(sku=sku, quantity=1) for sku in _basket())
-            ask = checkout.PlaceOrder(currency=shop.CURRENCY, lines=lines)
-            placed = await platform.call(checkout.place_order, ask, shop.CALLER, key=uuid.uuid4().hex)
-            pay = checkout.PayOrder(payment_id=placed.payment_id, method="card", token="yes")
-            await platform.call(checkout.pay_order, pay, shop.CALLER, key=uuid.uuid4().hex)
-
-        counted: list[int] = []
+        buy, counted = _buying(running.platform), list[int]()
         for _ in range(TRIED + 1):
             before = tap.round_trips
             await buy()
             counted.append(tap.round_trips - before)
         # The first prepares its statements; jobs of the platform, where they fall into an order, add their own.
         return min(counted[1:])
+
+
+async def _calls(url: str) -> dict[str, float]:
+    """Return how often functions of Python and C are called, or go on after a wait: the same in each run."""
+    found: list[Counter[str]] = []
+    async with shop.running(url) as running:
+        buy = _buying(running.platform)
+        for _ in range(WARM):
+            await buy()
+        for _ in range(TRIED):
+            found.append(Counter())
+            sys.setprofile(lambda _frame, event, _of: found[-1].update((event,)))
+            try:
+                await buy()
+            finally:
+                sys.setprofile(None)
+    return {name: min(one[event] for one in found) for name, event in (("Python", "call"), ("C", "c_call"))}
 
 
 class Meter:

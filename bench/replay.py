@@ -22,7 +22,7 @@ from isthmus.kernel.host import Release, compile_front_ends
 from isthmus.packs.pricing import api as pricing
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.answers import Comparison, replay_answers
-from isthmus.runtime.replay.record import SHARE, Recorder
+from isthmus.runtime.replay.record import SHARE, Recorder, Recording
 from isthmus.values import Buyer
 
 GOODS = [f"good-{number:05}" for number in range(200)]
@@ -87,7 +87,8 @@ def _changed(release: Release) -> Release:
 
 async def _recording(running: app_platform.Running, rounds: int) -> tuple[float, float]:
     """Return the share of a call's CPU time that recording at SHARE takes, and the extra of a recorded call."""
-    recorder = Recorder(running.database, running.platform.release.points, randomness=lambda: 0.0)
+    every = Recording(share=1)  # of a share that nobody asked for, a second has no more than a few
+    recorder = Recorder(running.database, running.platform.release.points, every)
     await _previews(running, CALLS)  # statements are prepared, plans compiled
     plain: list[float] = []
     timed: list[float] = []

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from demo import box, group, load, replay, shops
+from demo import box, group, load, office, replay, shops
 from demo.source import Source
 from isthmus.app import platform as app_platform
 from isthmus.app.config import Config
@@ -40,7 +40,7 @@ EXAMPLES = (
 
 def run(config: Config, chosen: argparse.Namespace) -> int:
     """Run the demo as its command line asks; return 0 where every total equals the source's."""
-    own = replace(config, data=config.data / "demo")
+    own = replace(config, data=config.data / "demo", record={**config.record, "shares": _shares(config)})
     if config.database_url is None and not chosen.keep:
         shutil.rmtree(own.data, ignore_errors=True)  # its own database, made anew each time; --keep leaves it
     port = chosen.port or config.port
@@ -74,6 +74,11 @@ def run(config: Config, chosen: argparse.Namespace) -> int:
         _say_what_next(Console(), f"http://{config.host}:{port}", key, links)
         server.run("isthmus.app.server:asgi", listens, log_level="warning")
     return 0
+
+
+def _shares(config: Config) -> dict[str, float]:
+    """Return how much of each capability's calls is recorded: of what there is little of, all."""
+    return office.recorded() | config.record.get("shares", {})
 
 
 async def _sell(
@@ -113,6 +118,7 @@ async def _sold(
         loaded = time.perf_counter()
         refused = await replay.baskets(running, source, members, chosen.concurrency, progress)
         ended = time.perf_counter()
+        await office.work(running, source.front_ends())
         beside = await box.sold(running, tea, listening, source.days(), progress) if tea and listening else None
     report = await replay.report(running, source, refused)
     report["lent"] = await group.sold_for(running)

@@ -81,4 +81,10 @@ FRONT_END = FrontEnd(
         answers.sellers_send_their_own,
         answers.a_word_about_each_parcel,
     ),
+    settings={
+        "invoicing.name": "Market Inc.",
+        "invoicing.country": "US",
+        "invoicing.city": "Cincinnati",
+        "invoicing.legal_id": "OH-0000001",
+    },
 )

@@ -29,6 +29,15 @@ async def test_a_paid_order_takes_few_round_trips(shop: Shop) -> None:
         assert tap.round_trips - before <= ROUND_TRIPS_MAX
 
 
+async def test_what_a_step_changes_of_its_saga_is_in_no_index(shop: Shop) -> None:
+    """So the row stays in its page, and is not written into each index anew."""
+    async with shop.database.platform() as session:
+        sql = "select pg_get_indexdef(indexrelid) as text from pg_index where indrelid = 'isthmus.saga'::regclass"
+        named = [row["text"] for row in await session.fetch(sql)]
+    assert named
+    assert not [text for text in named for one in ("version", "log", "left_at") if one in text]
+
+
 async def test_a_payment_is_begun_carried_on_and_settled(shop: Shop) -> None:
     """Each of the three writes down what was said before it, and begins what is asked next."""
     placed = await shop.platform.call(checkout.place_order, TEA, shop.north)

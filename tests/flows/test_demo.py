@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,13 @@ import psutil
 import pytest
 from rich.console import Console
 
-from demo import box
+from demo import box, office
 from demo.source import Source
+from isthmus.app import exits
+from isthmus.app import platform as app_platform
 from isthmus.app.config import load_config
+from isthmus.governance.exits.calls import asked_of
+from isthmus.governance.exits.held import holds
 from tests import forked
 from tests.console import signing
 from tests.console.demo_server import demo
@@ -56,11 +61,29 @@ def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     the_venture_sells_beside_them_where_node_is_there(environment, report)
     asyncio.run(ten_questions_have_the_right_number(environment))
     some_fill_a_basket_in_the_app_first(environment)
+    asyncio.run(each_desk_leaves_calls_to_prove_an_exit_by())
     kept = json.loads(said(environment, "demo", "--keep", "--exit", "--json"))
     assert kept == report
     stands = ("data", "ask", "order.baskets", "--form", "json")
     asked = json.loads(said({**environment, "ISTHMUS_DATA": str(DATA / "demo")}, *stands))
     assert asked["rows"][0]["order.baskets"] == sold  # nothing was sold a second time
+
+
+async def each_desk_leaves_calls_to_prove_an_exit_by() -> None:
+    config = replace(load_config(ROOT / "isthmus.toml"), data=DATA / "demo", database_url=None)
+    async with app_platform.running(config) as running:
+        desks = {one.name.partition(".")[0] for _, called in office.ACTS for one in called} | {
+            "catalog",
+            "pricing",
+            "tax",
+        }
+        tried = {one.name: one for one in exits.domains(running) if one.name in desks and not holds(one)}
+        counts = {
+            name: len([one async for one in asked_of(running.database, running.platform, pack, 20)])
+            for name, pack in tried.items()
+        }
+    assert len(counts) == 12
+    assert all(counts.values()), counts
 
 
 def some_fill_a_basket_in_the_app_first(environment: dict[str, str]) -> None:

@@ -14,14 +14,17 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import libcst as cst
+import msgspec
 import pytest
 
 from isthmus.governance.thin.change import parts, tree
+from isthmus.governance.thin.change.branches import branch_at, turned_round
 from isthmus.governance.thin.change.code import ByHand, Question, Source, ask_at
-from isthmus.governance.thin.change.lift import branch_at, lift
+from isthmus.governance.thin.change.lift import lift
 from isthmus.governance.thin.change.proof import Said, compared
 from isthmus.governance.thin.change.seam import Change, seam
-from isthmus.governance.thin.change.seen import Example, Looking, Seen
+from isthmus.governance.thin.change.seen import Example, Looking, Place, Seen
 from isthmus.governance.thin.change.sink import reuse, sink
 from isthmus.governance.thin.change.words import NotSayable, Ref, Words, of_type, of_value
 from isthmus.kernel import FrontEnd, Pack, Registry, Value, answers, errors
@@ -70,6 +73,7 @@ from __future__ import annotations
 from . import api
 
 AGE = 18  # years
+KNOT = 3
 
 
 def summed(ask: api.Buy) -> api.Total:
@@ -92,6 +96,35 @@ def summed(ask: api.Buy) -> api.Total:
 
 def doubled(minor: int) -> int:
     return minor * 2
+
+
+def labelled(ask: api.Buy) -> str:
+    """Return a label."""
+    size = ask.goods
+    width = 40 if ask.goods == "poster" else len(size)
+
+    # a parcel is tied
+    if ask.minor > 900:
+        knot = KNOT
+    else:
+        knot = 2
+    if ask.goods == "kite":
+        tail = 1
+    elif ask.goods == "string":
+        tail = 9
+    return size.ljust(width + knot + tail)
+
+
+def fee(ask: api.Buy) -> int:
+    """Return the fee."""
+    if ask.goods == "stamp":
+        return 5
+    return 0
+
+
+def rate(ask: api.Buy) -> int:
+    """Return the rate."""
+    return 7 if ask.goods == "coin" else 8
 '''
 SERVICE = '''
 """The service of till."""
@@ -111,6 +144,7 @@ async def add_up(ask: api.Buy, ctx: Context) -> api.Total:
     if ctx.caller.client:
         minor = ctx.now.year
     found = rules.summed(ask)
+    rules.labelled(ask), rules.fee(ask), rules.rate(ask)
     for place, (goods, count) in enumerate([(ask.goods, 1)]):
         if goods == "cider" and place < count:
             minor -= count
@@ -154,8 +188,8 @@ class Company:
         (found,) = parts.unasked(f"{PACKAGE}north_{content_hash(self.north)[:12]}")
         return seam(found, "north", self.north, {"till": self.pack}, self.root)
 
-    def lift(self, name: str, text: str, seen: Seen) -> Change:
-        branch = branch_at(self.file(name), self.line(name, text))
+    def lift(self, name: str, text: str, seen: Seen, *, holds: bool = True) -> Change:
+        branch = branch_at(self.file(name), self.line(name, text), holds=holds)
         return lift(branch, seen, "north", self.north, self.pack, self.root)
 
 
@@ -311,6 +345,61 @@ def test_where_the_platform_names_the_front_end_the_answer_need_not(company: Com
     ]
 
 
+NUMBERS_SEEN = Seen(types={one: of_type([5]) for one in ("width", "knot", "tail")}, examples={})
+
+
+@pytest.mark.parametrize(
+    ("text", "holds", "asked", "gone", "answer"),
+    [
+        (
+            '"poster" else', True, "    width = adjust_width(len(size), ask)", '"poster"',
+            ['    if ask.goods == "poster":', "        return 40", "    return width"],
+        ),
+        (
+            "if ask.minor > 900", True, "    knot = adjust_knot(2, ask)", "else:\n        knot",
+            ['    """A parcel is tied."""', "    if ask.minor > 900:", "        return KNOT", "    return knot"],
+        ),
+        (
+            "if ask.minor > 900", False, "    knot = adjust_knot(KNOT, ask)", "knot = 2",
+            ["    if ask.minor <= 900:", "        return 2", "    return knot"],
+        ),
+        (
+            'elif ask.goods == "string"', True, "        tail = adjust_tail(tail, ask)", '"string"',
+            ['    if ask.goods == "string":', "        return 9", "    return tail"],
+        ),
+        (
+            '"stamp"', True, "    return adjust_fee(0, ask)", "return 5",
+            ['    if ask.goods == "stamp":', "        return 5", "    return fee"],
+        ),
+        (
+            '"coin"', False, "    return adjust_rate(7, ask)", "8",
+            ['    if ask.goods != "coin":', "        return 8", "    return rate"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_one_thing_or_another_is_asked_for(
+    company: Company, text: str, holds: bool, asked: str, gone: str, answer: list[str]
+):
+    change = company.lift("rules.py", text, NUMBERS_SEEN, holds=holds)
+    (rules,) = [now for path, now in change.platform.items() if path.name == "rules.py"]
+    assert asked in rules.splitlines()
+    assert gone not in rules[rules.index("def labelled") :]
+    (doc,) = [one for one in added(change.platform, "api.py") if "Default: it stays" in one]
+    assert ("what `" in doc) == asked.startswith("    return"), doc
+    compile(rules, "rules.py", "exec")
+    own = added(change.front_end, "answers.py")
+    assert own[-len(answer) :] == answer, own
+
+
+@pytest.mark.parametrize(
+    ("was", "turned"),
+    [("a == 1", "a != 1"), ("a in b", "a not in b"), ("not a", "a"), ("a.b", "not a.b"), ("a or b", "not (a or b)")],
+)
+def test_a_condition_is_turned_round_as_a_person_writes_it(was: str, turned: str):
+    module = cst.Module([])
+    assert module.code_for_node(turned_round(cst.parse_expression(was))) == turned
+
+
 def test_what_a_loop_names_goes_along_as_a_parameter(company: Company):
     kinds = {"minor": of_type([5]), "goods": of_type(["cider"]), "place": of_type([0]), "count": of_type([1])}
     change = company.lift("service.py", '"cider"', Seen(types=kinds, examples={}))
@@ -373,7 +462,8 @@ def test_looking_sees_types_and_examples_of_calls_that_entered():
         return text
 
     line = worded.__code__.co_firstlineno + 1
-    looking = Looking.of(f"{__file__}:{line}:{line + 1}:{line + 1}")
+    place = Place(file=__file__, line=line, first=line + 1, last=line + 1)
+    looking = Looking.of(json.dumps(msgspec.to_builtins(place)))
     for code, is_wine in (("north", False), ("south", True), ("south", True)):
         with looking.at(code):
             worded(code, is_wine)
@@ -381,6 +471,30 @@ def test_looking_sees_types_and_examples_of_calls_that_entered():
     seen = looking.seen()
     assert seen.types["text"].text == "str"
     assert [one.after["text"].text for one in seen.examples["south"]] == ['"south!"']
+    assert not seen.examples.get("north")
+
+
+def test_looking_sees_what_was_chosen_and_what_it_would_have_been_otherwise():
+    def fee(goods: str) -> int:
+        minor = len(goods)
+        return minor + 5 if goods == "stamp" else minor
+
+    line = fee.__code__.co_firstlineno + 2
+    looking = Looking(
+        Place(file=__file__, line=line, first=line, last=line, value="fee", condition='goods == "stamp"',
+              otherwise="minor")
+    )  # fmt: skip
+    for code, goods in (("north", "kite"), ("south", "kite"), ("south", "stamp")):
+        with looking.at(code):
+            fee(goods)
+    seen = looking.seen()
+    assert seen.types["fee"].text == "int"
+    (example,) = seen.examples["south"]
+    assert (example.before["fee"].text, example.before["goods"].text, example.after["fee"].text) == (
+        "5",
+        '"stamp"',
+        "10",
+    )
     assert not seen.examples.get("north")
 
 
@@ -513,3 +627,21 @@ def test_what_a_product_says_already_is_said_by_it_and_the_condition_stays(compa
     assert f"from {company.name}.products.capitals import in_capitals" in text
     assert "SIGN" not in text
     assert change.title == "Let north.loudly say what capitals.in_capitals says"
+
+
+def test_in_a_file_that_is_laid_out_otherwise_only_what_is_new_is_as_a_person_writes_it(tmp_path: Path):
+    folder = tmp_path / "front_ends" / "north"
+    folder.mkdir(parents=True)
+    manifest, own = folder / "front_end.py", folder / "rules.py"
+    manifest.write_text(
+        'from isthmus.kernel import FrontEnd\n\nfrom . import answers\n\nFRONT_END = FrontEnd(\n    code="north",\n'
+        "    answers=(answers.begin, answers.end,),\n)\n# a remark\n"
+    )
+    said = parts.unlisted(folder, "begin", Ref(module="acme.products.start", name="START")).text()
+    assert "    answers=(answers.end,),\n    products=(START,),\n)\n# a remark\n" in said
+    own.write_text("from . import api\n\n\ndef worded(): return api\n# a remark\n")
+    made = tmp_path / "made.py"
+    made.write_text(f"from . import api\nfrom collections.abc import Callable\n\n\n{own.read_text()[19:]}A: Callable\n")
+    parts.tidy({made: own}, tmp_path)
+    assert made.read_text().startswith("from collections.abc import Callable\n\nfrom . import api\n")
+    assert "def worded(): return api\n# a remark\n" in made.read_text()

@@ -17,7 +17,7 @@ from isthmus.governance.cost import moved, used
 from isthmus.governance.cost.avoided import alternatives, avoided, monthly
 from isthmus.governance.cost.bill import OWN, Bill, bill
 from isthmus.governance.cost.inputs import Inputs, WrongCosts
-from isthmus.governance.cost.report import count_code, lines_in, ordered, used_packs
+from isthmus.governance.cost.report import Code, count_code, lines_in, measure, ordered, used_packs
 from isthmus.governance.cost.used import Capacity, ProcessTime, Use
 from isthmus.governance.counters import CallCount, Counters
 from isthmus.governance.traffic import Traffic
@@ -183,7 +183,7 @@ async def test_a_process_says_what_it_had_of_a_processor_and_used(database: Data
 
 async def test_what_answers_cost_and_move_is_what_is_planted(database: Database):
     """North takes ten cents off each tea, keeps a tenth of a sale, and sells no knives; one call in two is recorded."""
-    running = stall.release(answers=(stall.ten_cents_off_tea, stall.no_knives, stall.a_tenth_for_us))
+    running = stall.release(answers=(stall.ten_cents_off_tea, stall.no_knives, stall.a_tenth_for_us, stall.five_for_us))
     figures = Counters()
     recorder = Recorder(database, running.points, Recording(share=1.0))
     platform = Platform(running, database, recorder=recorder, observe=figures.see)
@@ -203,6 +203,7 @@ async def test_what_answers_cost_and_move_is_what_is_planted(database: Database)
         ("north", "north.ten_cents_off_tea", "stall.price"),
         ("north", "north.no_knives", "stall.allow"),
         ("north", "north.a_tenth_for_us", "stall.commission"),
+        ("north", "north.five_for_us", "stall.keep"),
     }
     by_point = {one.point: one for one in found.answers}
     assert (by_point["stall.price"].moved, by_point["stall.price"].vetoed) == ({"EUR": -60}, 0)
@@ -210,6 +211,7 @@ async def test_what_answers_cost_and_move_is_what_is_planted(database: Database)
     assert (by_point["stall.price"].decided, by_point["stall.allow"].refused) == ({}, 2), "who looks at a knife"
     ours = by_point["stall.commission"]
     assert (ours.moved, ours.decided) == ({}, {"EUR": 2 * (370 // 10 + 100 // 10)}), "it is no price"
+    assert by_point["stall.keep"].decided == {"EUR": 2 * 3 * 5}, "of three lines, whatever their quantities"
     assert all(one.took_us > 0 for one in found.answers)
     assert found.orders == 6
     assert (await moved.last(database)) == found
@@ -219,6 +221,23 @@ async def test_what_answers_cost_and_move_is_what_is_planted(database: Database)
     assert "2 orders refused" in said
     assert "2 other calls refused" in said
     assert "decides 0.94 EUR that is no price" in said
+
+
+async def test_the_group_is_charged_and_would_not_be_built_alone(database: Database):
+    running = stall.release(answers=())
+    figures = Counters()
+    platform = Platform(running, database, observe=figures.see)
+    for code in ("north", "south"):
+        await platform.call(stall.look, stall.goods("tea"), Caller(front_end=code))
+    traffic, now, code = Traffic(database, figures), datetime.now(UTC), Code(packs={"stall": 100}, own={})
+    await traffic.keep()
+
+    async def compared(group: str) -> tuple[list[str], bool]:
+        found = await measure(database, traffic, running, Inputs.of({"month": "100 EUR"}), now, code, group)
+        return sorted(one.front_end for one in found.alternatives), found.bill.of("south") > 0
+
+    assert await compared("") == (["north", "south"], True)
+    assert await compared("south") == (["north"], True)
 
 
 def test_packs_are_reached_through_flows_and_orders_are_what_ends_a_basket():

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,21 +15,19 @@ from uuid import uuid4
 
 import httpx
 import pytest
-import uvicorn
 
 from isthmus.app import exits
 from isthmus.app.config import WrongConfig, load_config
 from isthmus.app.packs import plugging
 from isthmus.app.platform import Running
 from isthmus.governance.exits import exercise, runs, tables
-from isthmus.governance.exits.calls import answered, asked_of
-from isthmus.governance.exits.held import Hold, flows_of, holds, joins
+from isthmus.governance.exits.calls import Again, asked_of
+from isthmus.governance.exits.held import Hold, flows_of, holds, is_domain, joins
 from isthmus.governance.exits.messages import NOTHING, Forwarded
 from isthmus.governance.exits.own import declared_by, described
 from isthmus.governance.exits.package import CannotEject, write
 from isthmus.governance.exits.reach import copied, reached, renamed
 from isthmus.governance.exits.remote import in_place
-from isthmus.governance.exits.served import application
 from isthmus.kernel import (
     PASS,
     Caller,
@@ -62,14 +58,13 @@ from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database, MigrationSource, connect, migrate
 from isthmus.values import Buyer, Money
 from tests import shipped
-from tests.waiting import until
+from tests.standing_alone import SECRET, TOKEN, served
 
 MONDAY = datetime(2026, 6, 1, 8, tzinfo=UTC)
 WEEK = timedelta(days=7)
 TODAY = date(2026, 6, 1)
 NORTH, SOUTH = Caller(front_end="north", client="office"), Caller(front_end="south", client="office")
 SHIPPED = {pack.name: pack for pack in shipped.PACKS}
-TOKEN = "EXIT_TEST_TOKEN"
 
 
 @answers(api.adjust_unit_price)
@@ -120,28 +115,11 @@ def quote(*skus: str, tier: str = "") -> api.QuoteLines:
     return api.QuoteLines(lines=lines, currency="USD", buyer=Buyer(tier=tier))
 
 
-@asynccontextmanager
-async def served(url: str) -> AsyncIterator[str]:
-    """Give the address of pricing as a service."""
-    server = uvicorn.Server(uvicorn.Config(application(PACK, url, "secret"), port=0, log_level="warning"))
-    running = asyncio.create_task(server.serve())
-
-    async def started() -> bool:
-        return server.started
-
-    await until(started, "the start")
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await running
-
-
 @pytest.fixture
 async def platforms(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[bool], Platform]]:
     """Give platforms whose pricing is a service, on the rows of the one that has the pack."""
-    monkeypatch.setenv(TOKEN, "secret")
-    async with served(database.url) as address:
+    monkeypatch.setenv(TOKEN, SECRET)
+    async with served(PACK, database.url) as address:
 
         def made(is_undone: bool) -> Platform:
             pack = in_place(PACK, address, TOKEN, is_undone=is_undone)
@@ -194,9 +172,9 @@ async def test_a_call_that_is_undone_leaves_nothing(database: Database, platform
 
 async def test_a_write_is_done_once_for_its_call_and_nobody_is_let_in_without_the_token(database: Database) -> None:
     call = {"front_end": "north", "call_id": "c1", "ask": json.loads(priced_json("tea", 500))}
-    async with served(database.url) as address, httpx.AsyncClient(base_url=address) as client:
+    async with served(PACK, database.url) as address, httpx.AsyncClient(base_url=address) as client:
         assert (await client.post("/v1/pricing.put-prices", json=call)).status_code == 401
-        client.headers["Authorization"] = "Bearer secret"
+        client.headers["Authorization"] = f"Bearer {SECRET}"
         first, again = [(await client.post("/v1/pricing.put-prices", json=call)).json() for _ in range(2)]
         asked = (await client.post("/v1/pricing.quote", json={**call, "call_id": "c2", "ask": {"lines": []}})).json()
         unknown = (await client.post("/v1/pricing.quota", json=call)).json()
@@ -313,9 +291,12 @@ def test_what_holds_a_pack_is_named_with_its_place() -> None:
         return [one.why for one in holds(SHIPPED[name])]
 
     assert holds(PACK) == []
-    assert re.search(r"isthmus\.packs\.order\.service\.\w+:\d+ asks the rules", " ".join(why("order")))
+    assert re.search(r"isthmus\.packs\.flags\.service\.\w+:\d+ needs FlagStore", " ".join(why("flags")))
     assert "the platform works with its Journal, in its own process" in why("audit")
     assert any("grants has no tables of its own" in one for one in why("grants"))
+    alone = {name for name, pack in SHIPPED.items() if is_domain(pack) and not holds(pack)}
+    assert {"order", "payment", "media", "messaging", "notification"} <= alone
+    assert len(alone) == 20
     flows = flows_of(shipped.PACKS)
     assert joins(PACK, flows) == []
     assert joins(SHIPPED["chargeback"], flows) == [
@@ -331,9 +312,9 @@ def test_what_holds_a_pack_is_named_with_its_place() -> None:
 
 
 def test_a_pack_that_holds_on_is_not_written(tmp_path: Path) -> None:
-    with pytest.raises(CannotEject, match="media cannot stand alone: media.note-file goes in steps"):
-        write(SHIPPED["media"], shipped.build([]), tmp_path, tmp_path / "media", [], "1", TODAY)
-    assert not (tmp_path / "media").exists()
+    with pytest.raises(CannotEject, match=r"flags cannot stand alone: isthmus\.packs\.flags\S+ needs FlagStore"):
+        write(SHIPPED["flags"], shipped.build([]), tmp_path, tmp_path / "flags", [], "1", TODAY)
+    assert not (tmp_path / "flags").exists()
 
 
 def test_settings_put_a_service_in_a_packs_place_and_say_where_none_can_be(tmp_path: Path) -> None:
@@ -389,7 +370,8 @@ async def test_what_flows_asked_a_pack_goes_along_as_calls_of_its_own(database: 
     ground = await sold_by_a_flow(database)
     asked = [one async for one in asked_of(database, ground.platform, PACK, 200)]
     assert sorted(one.capability for one in asked) == ["pricing.put-prices"] * 2 + ["pricing.quote"] * 2
-    found = [await answered(database, ground.platform, PACK, one) for one in asked]
+    again = Again(database, ground.platform, PACK)
+    found = [await again.answered(one) for one in asked]
     said = [one.answer for one in found if one and one.capability == "pricing.put-prices"]
     assert [bytes(one) for one in said] == [b'{"changed":0,"unchanged":1}'] * 2, "its own call, on the rows of now"
     assert len([one async for one in asked_of(database, ground.platform, PACK, 1)]) == 1
@@ -436,9 +418,9 @@ async def test_an_exit_is_green_where_all_calls_are_answered_alike_and_red_where
     rules.write_text(text.replace("return money(amount.minor * quantity,", "return money(amount.minor * quantity + 1,"))
     assert rules.read_text() != text
     site = exercise.build(folder, tmp_path / "built")
-    alone = {"PYTHONPATH": str(site), "SERVICE_DATABASE_URL": database.url, "SERVICE_TOKEN": "secret", TOKEN: "secret"}
+    alone = {"PYTHONPATH": str(site), "SERVICE_DATABASE_URL": database.url, "SERVICE_TOKEN": SECRET, TOKEN: SECRET}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(TOKEN, "secret")
+        patch.setenv(TOKEN, SECRET)
         async with exercise.serving("pricing_service", tmp_path, alone) as address:
             calls, differing = await exercise.compare(ground, PACK, in_place(PACK, address, TOKEN, is_undone=True))
     assert calls == 7

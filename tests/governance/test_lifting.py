@@ -83,7 +83,9 @@ def test_a_setting_becomes_an_answer_and_its_default_the_questions(company: Comp
 def test_a_setting_without_a_default_is_nothing_for_others(company: Company):
     reading(company)
     company.edit(company.file("service.py"), 'get(RECEIPT, "short")', "get(RECEIPT)")
-    assert differing(lifted(company, "till.how-long"), "api.py") == [
+    change = lifted(company, "till.how-long")
+    assert "    assert till.how_long() is None" in added(change, "test_how_long.py")
+    assert differing(change, "api.py") == [
         '+@extension_point("till.how-long", combine=combine.first_answer)',
         "+def how_long() -> str | None:",
         '+    """Say the receipt. Default: nothing."""',
@@ -195,3 +197,15 @@ def test_a_capability_that_a_flow_calls_stays(company: Company):
         file.write("\n\nasync def again(ctx: Context) -> object:\n    return await ctx.call(api.label, None)\n")
     with pytest.raises(ByHand, match=r"names till\.label"):
         moved(company)
+
+
+def test_a_capability_that_reads_its_packs_rows_by_another_capability_moves(company: Company):
+    company.edit(
+        company.file("service.py"),
+        "    return api.Printed(text=rules.shortened(ask.goods))",
+        "    sold = await ctx.call(api.total, api.Buy(goods=ask.goods, minor=1))\n"
+        '    return api.Printed(text=rules.shortened(f"{ask.goods} {sold.minor}"))',
+    )
+    (lines,) = [text.splitlines() for path, text in moved(company).platform.items() if path.name == "label.py"]
+    assert "    sold = await ctx.call(till.total, till.Buy(goods=ask.goods, minor=1))" in lines
+    assert f"from {company.name}.till import api as till" in lines

@@ -189,7 +189,7 @@ def test_a_fresh_company_is_told_of_what_was_planted_and_of_nothing_else(databas
     for name, branch_name, line in (
         ("till.ink", "till.ink", '+    text = f"{text}."'),
         ("till.close-word", "till.close-word", '-END = "stop"'),
-        ("till.note-put", "till.note-put", "-    ctx.emit(api.NotePut(note_id=note.note_id, subject=note.subject))"),
+        ("till.note-put", "till.note-put", '-@event("till.note-put", version="1.0", subject="note_id")'),
         ("till.put-note:$.letters", "till.put-note-letters", "-    letters: int"),
     ):
         said = company.isthmus("thin", "delete", name, "--calls", "60")

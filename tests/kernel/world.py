@@ -193,6 +193,9 @@ class MemorySession:
         await asyncio.sleep(0)
         return "OK"
 
+    def own(self) -> "MemorySession":
+        return self
+
     async def fetch(self, sql: str, *args: object) -> Sequence[Any]:
         return []
 

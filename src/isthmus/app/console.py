@@ -58,7 +58,7 @@ def _pages(
     """Return the pages of the console."""
     database, platform, traffic = running.database, running.platform, running.traffic
     client = Client(platform)
-    cost = Cost(database, traffic, platform, running.config.cost)
+    cost = Cost(database, traffic, platform, running.config.cost, running.config.group)
     return every_page(
         platform,
         traffic,

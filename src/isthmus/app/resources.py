@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, cast
 
 from isthmus.kernel import Pack, Platform, Value, errors
-from isthmus.manifest import Place, ProviderType, Resource, Secrets, WrongSettings, brought, checked_settings
+from isthmus.manifest import Place, Resource, Secrets, WrongSettings, brought, checked_settings
+from isthmus.manifest.providers import Chosen, Reveal, chosen
 from isthmus.store import Database
 
 from .config import Config
 
-USE: Final = "use"  # the key of a provider's table that names its type
 SECRETS: Final = "secrets"  # the seam that is the platform's own, since the settings of all others name secrets
 ENVIRONMENT: Final = {"environment": "isthmus.app.secrets:ENVIRONMENT"}
-
-Reveal = Callable[[str, str], str]  # where a secret is named, and its name, to its value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """A provider that the settings chose: its type, with its settings in their shape."""
-
-    type: ProviderType
-    settings: Value
 
 
 def resources(
@@ -48,7 +36,7 @@ def resources(
     values = secret_values(config, named)
     planned, _ = _planned(packs, config, lambda _, name: values[name])
     made: dict[type, object] = {}
-    for resource, settings, chosen in planned:  # one by one: a resource may be made of one before it
+    for resource, settings, providers in planned:  # one by one: a resource may be made of one before it
         made[resource.kind] = resource.make(
             Place(
                 database=database,
@@ -57,7 +45,7 @@ def resources(
                 data=config.data,
                 front_ends=config.front_ends,
                 packs=packs,
-                providers={name: one.type.make(name, one.settings) for name, one in chosen.items()},
+                providers={name: one.made(name) for name, one in providers.items()},
                 resource=made.get,
                 is_beside=is_beside,
             )
@@ -74,8 +62,8 @@ def secret_values(config: Config, named: Mapping[str, str]) -> Mapping[str, str]
     """Return the values of secrets, given where each is named. Raises BuildProblems with all that are not there."""
     if not named:
         return {}
-    (chosen,) = _secrets_provider(config, []).values()
-    provider = cast(Secrets, chosen.type.make(SECRETS, chosen.settings))
+    (keeper,) = _secrets_provider(config, []).values()
+    provider = cast(Secrets, keeper.made(SECRETS))
     values = provider.read(tuple(named))
     missing = [name for name in named if not values.get(name)]
     if missing:
@@ -109,8 +97,8 @@ def _planned(packs: Iterable[Pack], config: Config, reveal: Reveal) -> tuple[lis
             except WrongSettings as wrong:
                 problems.append(str(wrong))
                 continue
-            chosen = _chosen(one.providers, one.built_in, config, problems, reveal) if one.providers else {}
-            planned.append((one, settings, chosen))
+            providers = _of_seam(one.providers, one.built_in, config, problems, reveal) if one.providers else {}
+            planned.append((one, settings, providers))
     return planned, problems
 
 
@@ -130,7 +118,7 @@ def _unknown(packs: Iterable[Pack], config: Config) -> Iterator[str]:
 
 def _secrets_provider(config: Config, problems: list[str]) -> dict[str, Chosen]:
     """Return who keeps the secrets: the one that the settings choose, or the environment."""
-    found = _chosen(SECRETS, ENVIRONMENT, config, problems, _no_secret)
+    found = _of_seam(SECRETS, ENVIRONMENT, config, problems, _no_secret)
     if len(found) > 1:
         names = " and ".join(f"[providers.{SECRETS}.{name}]" for name in found)
         problems.append(f"{names} are both there, and secrets come from one; take all but one out")
@@ -141,38 +129,7 @@ def _no_secret(where: str, name: str) -> str:
     raise ValueError("who keeps the secrets cannot have one; say where it is, as a variable or a file")
 
 
-def _chosen(
+def _of_seam(
     seam: str, built_in: Mapping[str, str], config: Config, problems: list[str], reveal: Reveal
 ) -> dict[str, Chosen]:
-    """Return the providers of a seam: those of the settings, or those that are built in."""
-    default: Mapping[str, Mapping[str, Any]] = {name: {USE: at} for name, at in built_in.items()}
-    found: dict[str, Chosen] = {}
-    for name, given in (config.providers.get(seam) or default).items():
-        where = f"[providers.{seam}.{name}]"
-        type_ = _provider_type(where, given, problems)
-        if type_ is None:
-            continue
-        try:
-            own = {key: value for key, value in given.items() if key != USE}
-            found[name] = Chosen(type=type_, settings=checked_settings(type_.settings, own, where, reveal))
-        except WrongSettings as wrong:
-            problems.append(str(wrong))
-    return found
-
-
-def _provider_type(where: str, given: Any, problems: list[str]) -> ProviderType | None:
-    said = cast("dict[str, object]", given) if isinstance(given, dict) else {}
-    named = said.get(USE, "")
-    module, _, name = str(named).partition(":")
-    if not (module and name):
-        problems.append(f'{where} names no provider; write use = "module:NAME"')
-        return None
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as wrong:
-        problems.append(f"{where} uses {named!r}, which cannot be imported: {wrong}; install it, or correct the name")
-        return None
-    if not isinstance(found, ProviderType):
-        problems.append(f"{where} uses {named!r}, which is no ProviderType of isthmus.manifest; name one")
-        return None
-    return found
+    return chosen(seam, built_in, config.providers.get(seam, {}), problems, reveal)

@@ -69,7 +69,8 @@ async def measured(running: Running) -> Costs:
     from isthmus.governance.cost import report
 
     release = written(running.config)
-    return await report.measure(running.database, running.traffic, release, running.config.cost, datetime.now(UTC))
+    now, cost, group = datetime.now(UTC), running.config.cost, running.config.group
+    return await report.measure(running.database, running.traffic, release, cost, now, group=group)
 
 
 async def _moved(running: Running) -> Moved:

@@ -40,7 +40,8 @@ def add_to(main: typer.Typer) -> None:
         The package has the code that the pack reaches, its contract, its rows, what it was asked lately, a test of
         that, and where it is from. It is built with `pip wheel` and runs as an HTTP service on a PostgreSQL of its own;
         `isthmus adopt` puts it in the pack's place. A pack that needs what only the platform has is refused, with the
-        line that needs it. One whose writes are part of flows' transactions stands alone, and cannot be adopted.
+        line that needs it. One whose writes are part of flows' transactions, or which goes in steps, stands alone, and
+        cannot be adopted.
 
         --check does all of it: it builds the package, runs the service where no isthmus can be imported, puts it in the
         pack's place, runs recorded calls by both, and compares. It ends green, green alone, red, or refused, and exits

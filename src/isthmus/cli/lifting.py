@@ -92,6 +92,7 @@ def _of_declared(running: Running, release: Release, finding: Finding, named: st
 
 
 def _of_branch(running: Running, finding: Finding, named: str, runs: changing.Runs) -> Change:
+    from isthmus.governance.thin.change import branches
     from isthmus.governance.thin.change import lift as lifting
     from isthmus.governance.thin.observe import files_of
 
@@ -102,7 +103,7 @@ def _of_branch(running: Running, finding: Finding, named: str, runs: changing.Ru
     if pack is None or file is None or not line.isdigit():
         raise errors.RuleBroken(f"{finding.what} is no branch of a pack", remedy="lift it by hand: docs/guides/thin.md")
     folder, _ = changing.front_end_folder(running.config, finding.front_end)
-    branch = lifting.branch_at(file, int(line))
+    branch = branches.branch_at(file, int(line), holds=finding.holds)
     say(f"looking at {finding.where} while recorded calls run")
     runs.run("looking", place=branch.place)
     seen = runs.seen("looking")

@@ -168,6 +168,7 @@ async def _measured(running: Running, calls: int) -> Report:
             root=running.config.root,
             age=age,
             more=more,
+            group=running.config.group,
         )
     await report.keep(running.database, found)
     await past.read(running, is_needed=False)

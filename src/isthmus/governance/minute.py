@@ -14,6 +14,7 @@ from isthmus.governance.cost import moved
 from isthmus.governance.cost.report import Costs
 from isthmus.governance.lead import report as lead_time
 from isthmus.governance.thin import report as thinness
+from isthmus.governance.thin.findings import Finding
 from isthmus.kernel import Value
 from isthmus.language import mark
 from isthmus.store import Database
@@ -25,15 +26,12 @@ REUSE_MAX: Final = 0.8  # of what building alone would cost
 
 
 class Act(Value):
-    """One thing to do: what (a sentence, or a command), why (what was measured), and the page with the evidence.
-
-    about: what it concerns, where neither says so.
-    """
+    """One thing to do: what, why (what was measured), the page with the evidence, and the command that begins it."""
 
     what: str
     why: str
     where: Where
-    about: str = ""
+    command: str = ""
 
 
 class Measured(Value):
@@ -109,9 +107,10 @@ def _queueing(lead: lead_time.Report | None) -> Iterator[Act]:
     for one in lead.leads if lead else ():
         if one.is_queueing:
             yield Act(
-                what=f"isthmus seam {one.front_end}",
+                what=mark(f"let {one.front_end} ask its own question instead of waiting"),
                 why=mark(f"{one.wait_days:.1f} days of its {one.changes} changes were waiting for the platform"),
                 where="thinness",
+                command=f"isthmus seam {one.front_end}",
             )
 
 
@@ -135,26 +134,52 @@ def _fat(thin: thinness.Report | None) -> Iterator[Act]:
     findings = [one for one in thin.findings if not one.is_elsewhere] if thin else []
     lift = [one for one in findings if one.verdict == "lift"]
     for one in lift[:2]:
-        yield Act(what=one.next, why=one.what, where="thinness")
+        yield Act(what=one.next, why=one.what, where="thinness", command=f"isthmus thin lift {one.name or one.where}")
     unused = [one for one in findings if one.verdict == "delete"]
     if unused:
-        yield Act(what=mark(f"delete what nobody uses: {len(unused)} findings"), why=unused[0].what, where="thinness")
+        first = next((one for one in unused if _is_by_rule(one)), unused[0])
+        yield Act(
+            what=mark(f"take out what nobody needs: {len(unused)} things, one by one"),
+            why=first.what,
+            where="thinness",
+            command=f"isthmus thin delete {first.name}" if _is_by_rule(first) else "",
+        )
+    if thin is not None and thin.index.value is None:
+        yield Act(
+            what=mark("have more calls recorded, and measure again"),
+            why=mark("too little was seen to say how thin the platform is"),
+            where="thinness",
+            command="isthmus thin",
+        )
+
+
+def _is_by_rule(one: Finding) -> bool:
+    """Tell whether a command takes out what nobody needs; of an answer that some have, somebody decides."""
+    return one.kind != "option" and not one.next.startswith("decide:")
 
 
 def _held(found: silo.Silo | None) -> Iterator[Act]:
     if found is None or not found.is_alarming or not found.terms[0].evidence:
         return
-    first = found.terms[0].evidence[0]
-    yield Act(what=first.next, why=first.why, where="silo", about=first.what)
+    weakest = found.terms[0]
+    first = weakest.evidence[0]
+    is_command = first.next.startswith("isthmus ")
+    yield Act(
+        what=mark(f"see whether it could leave: {first.what}") if is_command else first.next,
+        why=weakest.said or first.why,
+        where="silo",
+        command=first.next if is_command else "",
+    )
 
 
 def _unmeasured(found: Measured) -> Iterator[Act]:
-    commands: tuple[tuple[object, str, Where], ...] = (
-        (found.thin, "isthmus thin", "thinness"),
-        (found.silo, "isthmus silo", "silo"),
-        (found.lead, "isthmus lead-time", "thinness"),
-        (found.answers, "isthmus answers", "cost"),
+    commands: tuple[tuple[object, str, str, Where], ...] = (
+        (found.thin, mark("measure how thin the platform is"), "isthmus thin", "thinness"),
+        (found.silo, mark("measure how much of a silo it is"), "isthmus silo", "silo"),
+        (found.lead, mark("measure how long changes take"), "isthmus lead-time", "thinness"),
+        (found.answers, mark("measure what answers cost and move"), "isthmus answers", "cost"),
     )
-    for report, command, where in commands:
+    for report, what, command, where in commands:
         if report is None:
-            yield Act(what=command, why=mark("it was not measured yet; let a timer run it every night"), where=where)
+            why = mark("it was not measured yet; let a timer run it every night")
+            yield Act(what=what, why=why, where=where, command=command)

@@ -133,6 +133,8 @@ class Resource:
     settings: the shape of `[settings.<pack>]`; wrong or unknown values are refused at start. providers: the seam whose
     providers `[providers.<seam>]` chooses; `built_in` are those that run where nothing is chosen, as `module:NAME`.
     in_shadow: what a call takes instead that is rolled back in the end; it must have no effect outside the database.
+    stands_alone: it is made in the same way where the pack stands alone, of a Place that has a database, settings,
+    providers and a folder of its own; `make`, `in_shadow` and the shapes are then named in a module, and no lambda.
     """
 
     kind: type[Any]
@@ -141,6 +143,7 @@ class Resource:
     providers: str = ""
     built_in: Mapping[str, str] = field(default_factory=dict[str, str])
     in_shadow: Callable[[], Any] | None = None
+    stands_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,14 +24,21 @@ TRIES_MAX: Final = 10  # of going on with one saga: then it is for a person, and
 AGAIN_AFTER_S: Final = 90  # longer than any flow's deadline: until then it is in the hands of who took it
 _MOVED: Final = "IS001"
 
+# A saga that has not begun has neither a row nor an answer; its key was locked in a statement before, so that these see
+# what was there when the lock was given. One that has begun is where its runner thinks, or has moved on.
 PREPARE_SAGAS: Final = """
-    prepare hold_saga (uuid, integer) as select isthmus.hold_saga($1, $2);
+    prepare begin_saga (uuid) as select case when exists (select from isthmus.saga where digest = $1)
+        or exists (select from isthmus.idempotency where digest = $1) then isthmus.saga_moved($1, 0) end;
+    prepare hold_saga (uuid, integer) as select case when not exists (
+        select from isthmus.saga where digest = $1 and version = $2 for update) then isthmus.saga_moved($1, $2) end;
     prepare write_saga (uuid, text, text, boolean, text, text, bytea, bytea, jsonb, double precision) as
         insert into isthmus.saga (digest, front_end, key, is_kept, capability, ask_hash, ask, caller, version, log,
             left_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, now() + make_interval(secs => $10))
-        on conflict (digest) do update set version = saga.version + 1, log = saga.log || excluded.log,
-            ask = excluded.ask, left_at = excluded.left_at;
+        values ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, now() + make_interval(secs => $10));
+    prepare move_saga (uuid, bytea, jsonb, double precision) as
+        update isthmus.saga set version = version + 1, log = log || $3, ask = $2,
+            left_at = now() + make_interval(secs => $4)
+        where digest = $1;
     prepare end_saga (uuid) as delete from isthmus.saga where digest = $1;
     prepare leave_saga (uuid) as update isthmus.saga set ask = null where digest = $1"""
 FIND_SAGA: Final = """
@@ -75,9 +82,12 @@ class Step(Write):
 
     async def commit_step(self, events: Sequence[ports.EventRow], entries: bytes) -> None:
         saga, claim = self._saga, self._saga.claim
+        ask, moved = hexed(saga.ask), (entries, saga.left_after_s)
+        if self._version:
+            await self._committed(events, execute("move_saga", self._digest, ask, *moved))
+            return
         known = (self._digest, self._front_end, claim.key, saga.is_kept, claim.capability, claim.ask_hash)
-        write = execute("write_saga", *known, hexed(saga.ask), hexed(saga.caller), entries, saga.left_after_s)
-        await self._committed(events, write)
+        await self._committed(events, execute("write_saga", *known, ask, hexed(saga.caller), *moved))
 
     async def end_saga(self, events: Sequence[ports.EventRow], answer: bytes | None) -> None:
         last = execute("end_saga", self._digest) if self._version else ""
@@ -93,10 +103,9 @@ class Step(Write):
         await self._done(events)
 
     def _hold(self) -> str:
-        hold = execute("hold_saga", self._digest, self._version)
         if self._version:
-            return hold
-        return f"{lock_text(self._digest)}; {hold}"
+            return execute("hold_saga", self._digest, self._version)
+        return f"{lock_text(self._digest)}; {execute('begin_saga', self._digest)}"
 
     async def _make_ready(self, connection: Connection) -> None:
         self._open(f"{self._begin_text()}; {self._hold()}")

@@ -12,10 +12,11 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final, TypeVar
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import asyncpg
 import msgspec
@@ -28,11 +29,13 @@ from .errors import translated
 from .front_end_tables import Own
 from .tenant import PART_READS, PART_WRITES, ROLE, Tenant, set_tenant
 from .watched import METER, noted
-from .written_out import called, execute, hexed
+from .written_out import called, execute, hexed, prepared
 
 STATEMENTS_REMEMBERED: Final = 4096  # texts already checked: more than all packs have together
 
 T = TypeVar("T")
+if TYPE_CHECKING:  # what a plain function returns: a coroutine around it would be woken up with it at each wait
+    Running = CoroutineType[Any, Any, T]
 
 _OUTLIVES: Final = re.compile(
     r"^\s*(set|reset|discard|listen|begin|start|commit|end|rollback|abort|savepoint|release|prepare|declare|load)\b"
@@ -83,19 +86,20 @@ class Statements:
         self._give = give
         self._connection: Connection | None = None
         self._tenant = Tenant()  # the connection's: one that ends meanwhile has none any more
-        self._turn = asyncio.Lock()
+        self._is_sending = False
+        self._turn: asyncio.Future[None] | None = None  # that other tasks of this call wait for
 
-    async def fetch(self, sql: str, *args: object) -> Sequence[ports.Row]:
-        return await self._run(sql, lambda connection: connection.fetch(sql, *args))
+    def fetch(self, sql: str, *args: object) -> Running[Sequence[ports.Row]]:
+        return self._run(sql, lambda connection: connection.fetch(sql, *args))
 
-    async def fetch_row(self, sql: str, *args: object) -> ports.Row | None:
-        return await self._run(sql, lambda connection: connection.fetchrow(sql, *args))
+    def fetch_row(self, sql: str, *args: object) -> Running[ports.Row | None]:
+        return self._run(sql, lambda connection: connection.fetchrow(sql, *args))
 
-    async def fetch_value(self, sql: str, *args: object) -> Any:
-        return await self._run(sql, lambda connection: connection.fetchval(sql, *args))
+    def fetch_value(self, sql: str, *args: object) -> Running[Any]:
+        return self._run(sql, lambda connection: connection.fetchval(sql, *args))
 
-    async def execute(self, sql: str, *args: object) -> str:
-        return await self._run(sql, lambda connection: connection.execute(sql, *args))
+    def execute(self, sql: str, *args: object) -> Running[str]:
+        return self._run(sql, lambda connection: connection.execute(sql, *args))
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         await self._run(sql, lambda connection: connection.executemany(sql, rows))
@@ -117,29 +121,37 @@ class Statements:
         if connection is not None:
             await self._give(connection)
 
-    async def _run(self, sql: str, statement: Callable[[Connection], Awaitable[T]]) -> T:
+    def _run(self, sql: str, statement: Callable[[Connection], Awaitable[T]]) -> Running[T]:
         if _outlives_the_call(sql):
             fact = f"this statement would outlive the call: {sql.strip()[:80]!r}"
             raise errors.Fault(fact, remedy="use the session's own savepoint and the call's own transaction")
-        return await self._send(statement)
+        return self._send(statement)
 
     async def _send(self, statement: Callable[[Connection], Awaitable[T]], *, is_alone: bool = False) -> T:
         """Send a statement behind what goes ahead of it; alone where it has that in its own text."""
-        async with self._turn:
-            try:
-                connection = self._connection or await self._connected()
-                ahead = "" if is_alone else await self._ahead(connection)
-                is_metered = METER.get() is not None
-                if ahead and (is_metered or self._tenant.watcher is not None):  # it sees one by one
-                    going = connection.execute(ahead)
-                    await (noted(going) if is_metered else going)
-                    ahead = ""
-                answering = behind(ahead, connection, self._tenant, statement) if ahead else statement(connection)
-                result = await (noted(answering) if is_metered else answering)
-                self._tenant.is_given_up = False
-                return result
-            except BROKEN as error:
-                raise await self._meaning(error) from error
+        while self._is_sending:  # by another task of this call, which is rare: an asyncio.Lock costs each statement
+            self._turn = self._turn or asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._turn])
+        self._is_sending = True
+        try:
+            connection = self._connection or await self._connected()
+            ahead = "" if is_alone else await self._ahead(connection)
+            is_metered = METER.get() is not None
+            if ahead and (is_metered or self._tenant.watcher is not None):  # it sees one by one
+                going = connection.execute(ahead)
+                await (noted(going) if is_metered else going)
+                ahead = ""
+            answering = behind(ahead, connection, self._tenant, statement) if ahead else statement(connection)
+            result = await (noted(answering) if is_metered else answering)
+            self._tenant.is_given_up = False
+            return result
+        except BROKEN as error:
+            raise await self._meaning(error) from error
+        finally:
+            self._is_sending = False
+            if self._turn is not None:
+                self._turn.set_result(None)
+                self._turn = None
 
     async def _ahead(self, connection: Connection) -> str:
         """Return what is to be sent ahead of the next statement."""
@@ -209,7 +221,10 @@ class Transaction(Statements):
             )  # a statement is prepared within: asyncpg leaves a transaction open after it
             opening = ""
         waiting, self._waiting = self._waiting, []
-        return "; ".join(filter(None, [opening, *[await called(connection, sql, args) for sql, args in waiting]]))
+        texts = [opening] if opening else []
+        for sql, args in waiting:
+            texts.append(called(connection.named.get(sql) or await prepared(connection, sql), args))
+        return "; ".join(texts)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
@@ -244,11 +259,12 @@ class Transaction(Statements):
 
     async def close(self) -> None:
         try:
-            with suppress(*BROKEN):  # a connection that cannot roll back is lost, and its transaction with it
-                connection = self._connection
-                if connection is not None and (self._tenant.is_given_up or connection.is_in_transaction()):
-                    await connection.execute("rollback")
-                    self._tenant.is_given_up = False
+            connection = self._connection
+            if connection is not None and (self._tenant.is_given_up or connection.is_in_transaction()):
+                await connection.execute("rollback")
+                self._tenant.is_given_up = False
+        except BROKEN:
+            pass  # a connection that cannot roll back is lost, and its transaction with it
         finally:  # also where the caller gives up once more
             await super().close()
 

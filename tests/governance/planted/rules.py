@@ -23,3 +23,7 @@ def third(lines: Sequence[Line]) -> Sequence[int | Pass]:
 
 def gold_is_dear(lines: Sequence[Line]) -> Sequence[int | Pass]:
     return [line.minor * 2 if line.sku == "gold" else PASS for line in lines]
+
+
+def has_gold(lines: Sequence[Line]) -> bool:
+    return any(line.sku == "gold" for line in lines)

@@ -76,6 +76,12 @@ def commission(total: Money) -> Money:
     return money(0, total.currency)
 
 
+@extension_point("stall.keep", combine=combine.first_answer, per_line=True)
+def keep(goods: Sequence[Goods]) -> Sequence[Money | Pass]:
+    """Say what the stall keeps of each line, whatever its quantity."""
+    return [money(0, "EUR") for _ in goods]
+
+
 @capability("stall.sell", version="1.0", effect=Effect.READ, raises=[Refused])
 def sell(ask: Sell) -> Sold:
     """Sell goods."""
@@ -103,6 +109,7 @@ async def sold(ask: Sell, ctx: Context) -> Sold:
     prices = [of.price if isinstance(one, Pass) else one for one, of in zip(said, ask.goods, strict=True)]
     total = money(sum(one.minor * of.quantity for one, of in zip(prices, ask.goods, strict=True)), "EUR")
     ctx.answer(commission)(total)
+    ctx.answer(keep)(ask.goods)
     return Sold(total=total)
 
 
@@ -132,10 +139,16 @@ def a_tenth_for_us(total: Money) -> Money:
     return money(total.minor // 10, total.currency)
 
 
+@answers(keep)
+def five_for_us(goods: Sequence[Goods]) -> Sequence[Money | Pass]:
+    """Five cents of each line are ours."""
+    return [money(5, "EUR") for _ in goods]
+
+
 def pack() -> Pack:
     """Return the stall's pack."""
     api, service = ModuleType("api", "Sells."), ModuleType("service")
-    for name in ("price", "allow", "commission", "sell", "look"):
+    for name in ("price", "allow", "commission", "keep", "sell", "look"):
         setattr(api, name, globals()[name])
     service.__dict__.update(sold=sold, looked=looked)
     step = Step(name="basket", calls=(sell,), ends=(sell,), total="total")

@@ -22,6 +22,8 @@ class Buy(Value):
     rounding: Literal["none", "five"] = "none"
     is_gift: bool = False  # nobody ever says so
     bags: int = 0  # one front end alone never sells any, which is no logic of its own
+    voucher: str = ""
+    is_remote: bool = True
 
 
 class Total(Value):
@@ -67,8 +69,13 @@ async def add_up(ask: Buy, ctx: Context) -> Total:
         minor += 25
     if ask.bags:
         minor += 10 * ask.bags
+    minor += 1 if ask.voucher else 2  # one front end alone has no vouchers, which is no logic of its own either
+    minor += 3 if ask.is_remote else 4  # one front end alone sells here, and that is what it is charged for
     if ctx.front_end == "west":
         minor = minor - 1
+    length = ctx.plan.settings.get("receipt", "short")
+    if length == "long":  # one front end alone has that setting, which is one thing to lift and not two
+        minor += 0
     minor += 0 * len(ctx.plan.settings.get("receipt", "short") + ctx.plan.settings.get("bags", ""))
     return Total(minor=ctx.answer(unasked)(rounded(minor, ask.rounding)))
 

@@ -272,9 +272,9 @@ async def test_the_words_of_a_search_are_read_once_however_many_goods_there_are(
                 relevance=api.Relevance(),
                 now=NOW,
             )
-            found = await searching.search(cast(ports.Session, connection), question, None)
+            found, _ = await searching.search(cast(ports.Session, connection), question, None)
             calls = await connection.fetchval(
-                "select pg_stat_get_xact_function_calls('catalog.signs(text)'::regprocedure)"
+                "select pg_stat_get_xact_function_calls('catalog.asked(text, text)'::regprocedure)"
             )
     finally:
         await connection.close()

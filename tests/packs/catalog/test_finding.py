@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
+import asyncpg
 import pytest
 
 from isthmus.packs.catalog import api
+from isthmus.store.session import Reading
 
 from .conftest import SOUTH, Shop, category, product
 
@@ -52,6 +57,46 @@ async def test_what_is_misspelt_is_found_and_the_answer_says_what_was_looked_for
 async def test_misspelt_words_are_paged_like_others(goods: Shop) -> None:
     assert await goods.found(text="bisciuts", limit=1) == ["chili", "oat"]
     assert await goods.found(text="bisciuts", limit=1, attributes={"taste": "sweet"}) == ["oat"]
+
+
+@pytest.mark.parametrize("said", ["assam biscuits", "zzzzzz", "tea tee"])
+async def test_what_nothing_is_like_is_told_by_one_statement(
+    goods: Shop, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await goods.search(text=said)
+    sent: list[str] = []
+    fetch = Reading.fetch
+
+    async def noted(self: Reading, sql: str, *args: object) -> Any:
+        sent.append(sql)
+        return await fetch(self, sql, *args)
+
+    monkeypatch.setattr(Reading, "fetch", noted)
+    monkeypatch.setattr(Reading, "fetch_value", noted)
+    assert not (await goods.search(text=said)).items
+    assert len(sent) == 1
+
+
+async def test_words_of_letters_alone_are_asked_for_as_words_in_any_form_are(database_url: str) -> None:
+    """The shorter way through `catalog.asked` finds what the longer one does."""
+    texts = ["soft drinks", "the running shoes", "the", "running running", "", "tee", "die Schuhe", "schuhe laufen"]
+    connection = await asyncpg.connect(database_url)
+    try:
+        for text, language in itertools.product(texts, ["", "en", "de", "xx"]):
+            found = [
+                await connection.fetch(
+                    f"""select text, kind, bool_and(to_tsvector('simple', text) @@ query) from {function}($1, $2)
+                    cross join lateral (values ('whole', whole), ('wide', wide)) as one (kind, query)
+                    cross join unnest($3::text[]) as text group by 1, 2 order by 1, 2""",
+                    text,
+                    language,
+                    ["soft drinks", "drink", "the run", "running shoes", "schuh", "schuhe lauf", "tees", "die"],
+                )
+                for function in ("catalog.asked", "catalog.asked_in_any_form")
+            ]
+            assert found[0] == found[1], (text, language)
+    finally:
+        await connection.close()
 
 
 async def test_what_is_found_is_counted_by_what_it_is(goods: Shop) -> None:

@@ -23,6 +23,23 @@ async def later(till: Till) -> api.Reconciled:
     return await till.call(api.reconcile, api.Reconcile(), now=datetime.now(UTC) + timedelta(minutes=2))
 
 
+async def test_the_database_keeps_what_is_under_way_for_a_payment_apart_besides_refunds(till: Till, database_url: str):
+    payment_id = await till.taken()
+    connection = await asyncpg.connect(database_url)
+
+    async def begin(kind: str) -> None:
+        sql = """insert into payment.attempt (front_end, attempt_id, payment_id, kind, key, provider, method,
+                    amount_minor, state, begun_at)
+                 values ('north', $1, $2, $3, $4, 'test', 'card', 1, 'unknown', now())"""
+        await connection.execute(sql, uuid.uuid4(), payment_id, kind, uuid.uuid4().hex)
+
+    for kind in ("refund", "refund", "void"):
+        await begin(kind)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await begin("capture")
+    await connection.close()
+
+
 async def test_money_is_held_taken_and_given_back_in_parts(till: Till, database_url: str):
     payment_id = await till.opened(1000)
     assert (await till.authorise(payment_id)).state is State.AUTHORISED

@@ -15,7 +15,7 @@ from isthmus.kernel import Caller, FrontEnd, Platform, answers, errors
 from isthmus.packs.risk import api
 from isthmus.packs.risk.pack import PACK
 from isthmus.packs.risk.rules import judging
-from isthmus.packs.risk.service.book import Book
+from isthmus.packs.risk.service.book import Book, unseeing
 from isthmus.personal import Forget
 from isthmus.store import Database
 from isthmus.values import money
@@ -182,6 +182,14 @@ async def test_a_list_is_looked_at_until_its_end(world: World) -> None:
     gone = api.TakeOffList(list="blocked", mark=card)
     assert (await world.platform.call(api.take_off_list, gone, NORTH)).entries == 1
     assert (await world.decide(card)).outcome == "accept"
+
+
+async def test_a_call_that_is_rolled_back_may_list_somebody_and_reads_no_key(world: World) -> None:
+    world.platform.resources[api.Watching] = unseeing()
+    listed = api.PutListed(list="blocked", mark=api.Mark(kind="card", value="tok_1"), why="chargeback")
+    assert (await world.platform.call(api.put_listed, listed, NORTH)).entries == 1
+    world.platform.resources[api.Watching] = world.book
+    assert not world.book.key_file.exists()
 
 
 async def test_a_version_with_rules_counts_only_once_it_was_tried(world: World) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from isthmus.kernel import PASS, Caller, FrontEnd, Pass, Platform, answers
+from isthmus.kernel import PASS, Caller, FrontEnd, Pass, Platform, answers, decode, encode
 from isthmus.packs.tax import api
 from isthmus.packs.tax.pack import PACK
 from isthmus.values import Buyer, CurrencyMismatch, money
@@ -99,6 +99,21 @@ async def test_lines_and_delivery_are_taxed_and_summed_per_rate(platform: Platfo
     ]
     assert (quote.net.minor, quote.tax.minor, quote.gross.minor) == (2500, 355, 2855)
     assert (quote.is_configured, quote.jurisdiction) == (True, "DE")
+
+
+async def test_lines_of_a_question_fit_their_contract_also_that_of_delivery(make_platform: MakePlatform) -> None:
+    asked: list[api.TaxLine] = []
+
+    @answers(api.choose_category)
+    def noted(lines: Sequence[api.TaxLine], buyer: Buyer) -> Sequence[str | Pass]:
+        asked.extend(lines)
+        return [PASS for _ in lines]
+
+    north = FrontEnd(code="north", name="North", owner="n", uses=("tax.*",), answers=(noted,))
+    platform = await make_platform(PACK, north, clock=lambda: NOW)
+    await taxed(platform, ("tea", "food", 1000), delivery_fee=money(500, "EUR"))
+    assert decode(encode(asked), list[api.TaxLine]) == asked, "as where it is answered in another process"
+    assert [(one.sku, one.tax_category) for one in asked] == [("tea", "food"), ("delivery", "delivery")]
 
 
 async def test_prices_that_include_tax_stay_what_they_are(platform: Platform) -> None:

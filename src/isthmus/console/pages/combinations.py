@@ -57,7 +57,7 @@ class Combinations:
 
     async def show(self, request: Request) -> Response:
         release = self._platform.release
-        codes = sorted(release.lines)
+        codes = sorted(release.lines, key=lambda code: (not release.line(code).front_end.products, code))
         code = request.query_params.get("front_end") or next(iter(codes), "")
         if code not in release.lines:
             return render(request, "combinations.html", codes=codes, code="", found=None)

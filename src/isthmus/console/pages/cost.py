@@ -75,11 +75,14 @@ COLUMNS: Final[Mapping[str, Callable[[Share], Any]]] = {
 class Cost:
     """The page of costs, and the figures that the pages of front ends and capabilities show of them."""
 
-    def __init__(self, database: Database, traffic: Traffic, platform: Platform, inputs: Inputs) -> None:
+    def __init__(
+        self, database: Database, traffic: Traffic, platform: Platform, inputs: Inputs, group: str = ""
+    ) -> None:
         self._database = database
         self._traffic = traffic
         self._platform = platform
         self._inputs = inputs
+        self._group = group
         self._code: tuple[object, Code] | None = None
         self._found: dict[bool, tuple[float, Costs]] = {}
 
@@ -94,7 +97,9 @@ class Cost:
             if compared and (self._code is None or self._code[0] is not release):
                 self._code = (release, await asyncio.to_thread(report.count_code, release))
             code = self._code[1] if compared and self._code else Code(packs={}, own={})
-            found = await report.measure(self._database, self._traffic, release, self._inputs, datetime.now(UTC), code)
+            found = await report.measure(
+                self._database, self._traffic, release, self._inputs, datetime.now(UTC), code, self._group
+            )
             self._found[compared] = (now, found)
         return self._found[compared][1]
 

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.governance import experience, minute
+from isthmus.governance import experience, minute, silo
 from isthmus.governance.traffic import Traffic
 from isthmus.kernel import Platform
 from isthmus.language import mark
@@ -45,6 +45,7 @@ class Minute:
         met = await experience.measure(self._database, self._traffic, self._platform.release, datetime.now(UTC))
         found = await minute.gather(self._database, met)
         worst = minute.worst(met)
+        findings = [one for one in found.thin.findings if not one.is_elsewhere] if found.thin else []
         return render(
             request,
             "minute.html",
@@ -57,6 +58,9 @@ class Minute:
             assumed=bool(costs.inputs.assumed - {"month"}),
             acts=minute.monday(costs, found),
             places=PLACES,
+            lifted=len([one for one in findings if one.verdict == "lift"]),
+            deleted=len([one for one in findings if one.verdict == "delete"]),
+            alarm=silo.ALARM,
             thin_titles=THIN_TITLES,
             silo_titles=SILO_TITLES,
         )

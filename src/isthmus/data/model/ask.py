@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from isthmus.kernel import Meta, Value, errors
 from isthmus.markings import AllOf, AnyOf, Cut, Filter, Has, Not, Operator, Scalar, Where
 
-from .calendars import PERIODS, ROUND, WEEKDAYS, Calendar, Weekday, WeekStart
+from .calendars import PERIODS, ROUND, WEEKDAYS, Calendar, Own, Weekday, WeekStart
 
 ROWS: Final = "rows"  # the metric of a question without one: how many rows there are of each value
 METRICS_MAX: Final = 50
@@ -67,10 +67,10 @@ def zone(ask: Ask) -> ZoneInfo:
         ) from None
 
 
-def calendar(ask: Ask) -> Calendar:
-    """Return when the asker's weeks and years begin."""
+def calendar(ask: Ask, own: Own | None = None) -> Calendar:
+    """Return when the asker's weeks and years begin, beside the calendars of a company's own."""
     day = "monday" if ask.week_starts == "usual" else ask.week_starts
-    return Calendar(WEEKDAYS.index(day), (ask.year_starts or 1) - 1)
+    return Calendar(WEEKDAYS.index(day), (ask.year_starts or 1) - 1, own or {})
 
 
 def in_calendar(ask: Ask, usual: Calendar) -> Ask:

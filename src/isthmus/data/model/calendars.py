@@ -14,6 +14,7 @@ WeekStart = Literal["usual", "monday", "tuesday", "wednesday", "thursday", "frid
 WEEKDAYS: Final[tuple[Weekday, ...]] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 PERIODS: Final[tuple[Grain, ...]] = ("hour", "day", "week", "month", "quarter", "year")  # from the shortest
 ROUND: Final[Mapping[str, str]] = {"weekday": "isodow", "hour-of-day": "hour"}  # as SQL calls it
+Own = Mapping[str, tuple[tuple[date, str], ...]]
 _MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
 
 
@@ -27,7 +28,7 @@ class Calendar:
 
     week_days: int = 0
     year_months: int = 0
-    own: Mapping[str, tuple[tuple[date, str], ...]] = field(default_factory=dict[str, tuple[tuple[date, str], ...]])
+    own: Own = field(default_factory=dict[str, tuple[tuple[date, str], ...]])
 
     def label(self, moment: str, grain: Cut) -> str:
         """Return SQL of the first day (or hour) of the period of a local time; of what recurs, its number."""

@@ -111,6 +111,19 @@ class Measured:
     goal: Goal | None = None
     share: float = 0
     amount: str = ""
+    scan: tuple[object, ...] = dataclasses.field(init=False, compare=False, repr=False)  # what cells of one have alike
+    _hash: int = dataclasses.field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        is_holistic = self.window is not None and self.agg not in COMBINABLE
+        period = tuple(one for one in self.filters if isinstance(one, Within)) if self.series else ()
+        scan = (self.root, self.time, self.shift, self.window, self.series, period, is_holistic)
+        object.__setattr__(self, "scan", scan)
+        own = (self.agg, self.field, self.filters, self.goal, self.share, self.amount)
+        object.__setattr__(self, "_hash", hash((*scan, *own)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +171,20 @@ class By:
         object.__setattr__(self, "is_own_time", self.field == "time" or self.is_axis)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Resolver:
-    """Turns metrics into expressions, carrying filters down to the cells."""
+    """Turns metrics into expressions, carrying filters down to the cells.
+
+    has_looked: whether any metric was another one for another question, since it looked at this one.
+    """
 
     names: Names
-    now: datetime
-    ask: Ask
-    by: tuple[By, ...]
+    _asked: tuple[datetime, Ask, tuple[By, ...]]
+    has_looked: bool = False
+
+    def asked(self) -> tuple[datetime, Ask, tuple[By, ...]]:
+        self.has_looked = True
+        return self._asked
 
     @property
     def model(self) -> Model:
@@ -248,9 +267,10 @@ class Resolver:
         return Measured(root=root, agg=agg, field=field, filters=filters, time=time or self.model.entity(root).time)
 
     def _period(self, period: m.Period) -> Within:
-        end = self.now.astimezone(zone(self.ask))
+        now, ask, _ = self.asked()
+        end = now.astimezone(zone(ask))
         if period.is_to_date:
-            start = calendar(self.ask).truncated(end, period.unit)
+            start = calendar(ask).truncated(end, period.unit)
             return Within(start.astimezone(UTC), end.astimezone(UTC), start.date(), end.date())
         start = earlier(end, period.last, period.unit)
         return Within(start.astimezone(UTC), end.astimezone(UTC), start.date() + timedelta(days=1), end.date())
@@ -317,18 +337,20 @@ class Resolver:
 
     def _looks_back(self, cell: Measured) -> bool:
         """Return whether a total up to the end of what is asked for differs from one over it."""
-        if axis_of(self.names, cell.root, cell.time, self.by) is not None or not cell.time:
+        _, ask, by = self.asked()
+        if axis_of(self.names, cell.root, cell.time, by) is not None or not cell.time:
             return True
         time = self.names.of(cell.root, cell.time, "a metric")
-        if any(one.grain and self.names.of(cell.root, one.field, "a metric").path == time.path for one in self.by):
+        if any(one.grain and self.names.of(cell.root, one.field, "a metric").path == time.path for one in by):
             return True  # by another time of the same row, which is refused
-        asked = (leaf.field for one in self.ask.where for leaf in leaves(one))
+        asked = (leaf.field for one in ask.where for leaf in leaves(one))
         return any(name == "time" or self.names.of(cell.root, name, "a filter").place == time.place for name in asked)
 
     def _need_grain(self, name: str, inner: Expression) -> Cut:
+        _, _, by = self.asked()
         for cell in cells(inner):
-            at = axis_of(self.names, cell.root, cell.time, self.by)
-            if at is not None and (grain := self.by[at].grain) is not None:
+            at = axis_of(self.names, cell.root, cell.time, by)
+            if at is not None and (grain := by[at].grain) is not None:
                 return grain
         raise NeedsTime(f"metric {name!r} runs over time", remedy="group it by time with a grain, as in time:month")
 

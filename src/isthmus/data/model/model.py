@@ -132,6 +132,7 @@ class Model:
     owners: Mapping[str, str] = field(default_factory=dict[str, str])
     scopes: Mapping[str, str] = field(default_factory=dict[str, str])
     calendar: Calendar = field(default_factory=Calendar)  # when weeks and years begin where a question does not say
+    known: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, compare=False, repr=False)  # of `Names`
 
     def entity(self, name: str) -> Entity:
         if name not in self.entities:

@@ -15,27 +15,40 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..errors import AmbiguousPath, NoPath, NotADimension, UnknownName
+from .columns import quoted
 from .model import Entity, Field, Model, Reference
 
 _settle = object.__setattr__  # in a frozen value, once, when it is made: questions read it again and again
 
 THEN: Final = "@then"  # behind a field: as it was at the time of the row
 STEPS_MAX: Final = 6  # a longer chain is hardly what anybody means; it bounds the search
+KNOWN_MAX: Final = 10_000  # names of a model that are remembered: with their steps they can be written without end
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One reference, followed as declared (up), or against its direction (down)."""
+    """One reference, followed as declared (up), or against its direction (down).
+
+    matched: the columns of the row it leads to and of the row it leads from that are alike, as SQL reads them.
+    """
 
     reference: Reference
     is_up: bool
     origin: str = dataclasses.field(init=False, compare=False, repr=False)
     end: str = dataclasses.field(init=False, compare=False, repr=False)
+    matched: tuple[tuple[str, str], ...] = dataclasses.field(init=False, compare=False, repr=False)
+    _hash: int = dataclasses.field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        pairs = (pair if self.is_up else pair[::-1] for pair in self.reference.pairs)
+        _settle(self, "matched", tuple((quoted(there), quoted(own)) for own, there in pairs))
+        _settle(self, "_hash", hash((self.reference, self.is_up)))
         ends = (self.reference.source, self.reference.target)
         _settle(self, "origin", ends[not self.is_up])
         _settle(self, "end", ends[self.is_up])
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
         return self.reference.name if self.is_up else f"~{self.reference.source}.{self.reference.name}"
@@ -72,22 +85,27 @@ class JoinPath:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Every name of a question, found once: all that plans, checks, proves and writes it asks here."""
+    """Every name of a model, found once: all that plans, checks, proves and writes a question asks here."""
 
     model: Model
-    _known: dict[tuple[str, str], JoinPath] = dataclasses.field(default_factory=dict[tuple[str, str], JoinPath])
 
     def of(self, root: str, name: str, reason: str) -> JoinPath:
         """Return the way from an entity to a field; a name without an entity is the root's own.
 
         Raises AmbiguousPath, NoPath and UnknownName, with `reason` as what asked for it.
         """
-        found = self._known.get((root, name))
+        found: JoinPath | None = self.model.known.get((root, name))
         if found is None:
-            found = self._known[root, name] = self._own(root, name) or join_path(
-                self.model, root, name if "." in name else f"{root}.{name}", reason
-            )
+            full = name if "." in name else f"{root}.{name}"
+            found = self._own(root, name) or join_path(self.model, root, full, reason)
+            self.remember(root, name, found)
         return found
+
+    def remember(self, root: str, name: str, found: object) -> None:
+        """Keep what a name means for the next question; a model that is declared anew begins with nothing."""
+        if len(self.model.known) >= KNOWN_MAX:
+            self.model.known.clear()
+        self.model.known[root, name] = found
 
     def _own(self, root: str, name: str) -> JoinPath | None:
         """Return a column of the entity's own, which most names are."""

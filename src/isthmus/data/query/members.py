@@ -10,7 +10,7 @@ from isthmus.data.model.columns import quoted
 from isthmus.markings import Filter
 
 from ..model.expression import Measured
-from .plan import FactScan, Plan, leg_key
+from .plan import FactScan, Plan
 from .proof import Relied, relied_on
 from .scope import Scope, conjunction, reaching
 from .visible import visible_rows
@@ -35,7 +35,7 @@ class Members:
 
 def members(plan: Plan, cell: Measured, counted: Measured, rows: Mapping[str, Filter]) -> Members:
     """Return who is in each number of a cell; `counted` is how its people are told, `rows` what the asker may see."""
-    leg = next(leg for leg in plan.legs if leg_key(leg.cells[0]) == leg_key(cell))
+    leg = next(leg for leg in plan.legs if leg.cells[0].scan == cell.scan)
     writing = Writing(plan.model, plan)
     ctes, is_recursive = visible_rows(writing.shared, rows)
     scope, reason = Scope(writing.shared, leg.root, "r", leg.time, leg.shift), f"a metric on {leg.root}"

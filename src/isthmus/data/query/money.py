@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..model.expression import By, Measured
@@ -19,17 +19,27 @@ class Money:
     currency: str
 
 
-def codes_beside(names: Names, found: list[Measured], by: tuple[By, ...]) -> Iterator[tuple[Measured, Measured]]:
-    """Yield the cells that show whether amounts of several currencies are added up, where no dimension rules it out."""
+Codes = tuple[Measured, Measured]  # the least and the greatest currency code of a cell's amounts
+
+
+def codes_of(model: Model, found: Sequence[Measured]) -> Iterator[Codes]:
+    """Yield the cells that show whether amounts of several currencies are added up."""
     for cell in dict.fromkeys(found):
-        money = money_of(names.model, cell)
-        if money is None:
-            continue
-        place = names.of(cell.root, money.currency, "a currency").place
-        plain = (one for one in by if one.grain is None and one.field != "time")
-        if not any(names.of(cell.root, one.field, "a currency").place == place for one in plain):
+        if money := money_of(model, cell):
             shown = replace(cell, field=money.currency, amount=cell.field, share=0)
             yield replace(shown, agg="least-code"), replace(shown, agg="greatest-code")
+
+
+def not_by(names: Names, codes: Sequence[Codes], by: tuple[By, ...]) -> tuple[Codes, ...]:
+    """Return those whose currency is no dimension, which would keep the amounts of several apart."""
+    plain = [one.field for one in by if one.grain is None and one.field != "time"] if codes else []
+    if not plain:
+        return tuple(codes)
+    return tuple(pair for pair in codes if _place(names, pair[0]) not in [_place(names, pair[0], one) for one in plain])
+
+
+def _place(names: Names, code: Measured, field: str = "") -> object:
+    return names.of(code.root, field or code.field, "a currency").place
 
 
 def rows_behind(model: Model, cell: Measured) -> Measured | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -20,7 +20,7 @@ from ..model.paths import Names, ways_up, written
 FLAGS_MAX: Final = 4  # each doubles what is counted
 
 
-def people_behind(names: Names, found: list[Measured], person: str | None, is_divided: bool) -> Iterator[Measured]:
+def people_behind(names: Names, found: Sequence[Measured], person: str | None, is_divided: bool) -> Iterator[Measured]:
     """Yield who stands behind each cell; for one of an earlier period, who stands behind the period shown.
 
     Who has no value adds nothing to a sum, and stands behind none.

@@ -19,26 +19,24 @@ from ..errors import BadMetric, NeedsTime, NoPath, NotADimension, UnknownName
 from ..model.ask import Ask, calendar, grained, in_calendar, metrics_in
 from ..model.calendars import PERIODS, ROUND
 from ..model.expression import (
-    COMBINABLE,
     By,
     Expression,
     Measured,
     Quotient,
-    Resolver,
     Rowwise,
     Scaled,
     Series,
     Window,
     Within,
     axis_of,
-    cells,
 )
 from ..model.model import Model
 from ..model.paths import JoinPath, Names
 from .moments import ALWAYS
-from .money import Money, codes_beside, rows_behind
+from .money import Codes, Money, not_by
 from .people import people_behind
 from .periods import Bounds, Spine, bounds, check_length
+from .resolved import Resolved, resolved
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,7 +55,7 @@ class FactScan:
     is_holistic: bool
     axis: int | None
     bounds: Bounds | None  # where it looks back, or takes the last row of something
-    cells: list[Measured] = field(default_factory=list[Measured])
+    cells: list[Measured] = field(default_factory=list)
     dimensions: tuple[JoinPath, ...] = ()
     many: tuple[int, ...] = field(init=False)
     looks_back: bool = field(init=False)
@@ -77,7 +75,7 @@ class Plan:
     by: tuple[By, ...]
     metrics: Mapping[str, Expression]
     legs: tuple[FactScan, ...]
-    currencies: Mapping[str, tuple[tuple[Measured, Measured], ...]]  # by metric: least and greatest code in each cell
+    currencies: Mapping[str, tuple[Codes, ...]]  # by metric: least and greatest code in each cell
     people: Mapping[str, tuple[Measured, ...]]  # by metric: how many stand behind each of its cells
     non_additive: Mapping[str, tuple[str, ...]]  # by metric: dimensions that it does not add up over
     time_at: int | None
@@ -103,27 +101,25 @@ def plan(
     names = Names(model)
     by = _dimensions(model, ask)
     _check_order(ask, by)
-    resolver = Resolver(names, ask.as_of or now, ask, by)
-    metrics = {name: resolver.metric(name, ()) for name in dict.fromkeys(ask.metrics)}
-    cells_of = {name: cells(found) for name, found in metrics.items()}
-    legs = _legs(names, ask, by, cells_of)
-    currencies = {name: tuple(codes_beside(names, found, by)) for name, found in cells_of.items()}
-    people = {name: tuple(people_behind(names, found, person, is_divided)) for name, found in cells_of.items()}
-    _add(legs, [one for found in cells_of.values() for cell in found if (one := rows_behind(model, cell))])
+    metrics = resolved(names, ask.as_of or now, ask, by, ask.metrics)
+    legs = _legs(names, ask, by, metrics)
+    currencies = {name: not_by(names, found.codes, by) for name, found in metrics.items()}
+    people = {name: tuple(people_behind(names, found.cells, person, is_divided)) for name, found in metrics.items()}
+    _add(legs, [cell for found in metrics.values() for cell in found.rows])
     _add(legs, [cell for pairs in currencies.values() for pair in pairs for cell in pair])
     _add(legs, [cell for counted in people.values() for cell in counted])
     time_at = _time_at(by, legs.values())
-    by = tuple(replace(one, is_axis=at == time_at) for at, one in enumerate(by))
+    by = tuple(replace(one, is_axis=True) if at == time_at else one for at, one in enumerate(by))
     return Plan(
         model=model,
         ask=ask,
         names=names,
         by=by,
-        metrics=metrics,
+        metrics={name: found.expression for name, found in metrics.items()},
         legs=tuple(legs.values()),
         currencies=currencies,
         people=people,
-        non_additive={name: _non_additive(found, cells_of[name], by, legs) for name, found in metrics.items()},
+        non_additive={name: _non_additive(found, by, legs) for name, found in metrics.items()},
         time_at=time_at,
         spine=_spine(names, ask, by, tuple(legs.values()), time_at, ask.as_of or now),
         having={one: _plan_of(model, ask, one, now) for one in _conditions(ask, legs.values())},
@@ -205,14 +201,16 @@ def amounts(plan: Plan) -> tuple[tuple[Money, ...], ...]:
 
 def settled(plan: Plan, amounts: frozenset[Money]) -> Plan:
     """Return the plan without what watches over amounts that turned out to be all in one currency."""
-    currencies = {
-        name: tuple(pair for pair in pairs if _money(pair[0]) not in amounts) for name, pairs in plan.currencies.items()
-    }
-    legs = tuple(
-        replace(leg, cells=[cell for cell in leg.cells if not cell.amount or _money(cell) not in amounts])
-        for leg in plan.legs
-    )
-    return replace(plan, currencies=currencies, legs=legs)
+    gone = {code for pairs in plan.currencies.values() for pair in pairs if _money(pair[0]) in amounts for code in pair}
+    if not gone:
+        return plan
+    kept = {name: tuple(pair for pair in pairs if pair[0] not in gone) for name, pairs in plan.currencies.items()}
+    return replace(plan, currencies=kept, legs=tuple(_without(leg, gone) for leg in plan.legs))
+
+
+def _without(leg: FactScan, gone: set[Measured]) -> FactScan:
+    kept = [cell for cell in leg.cells if cell not in gone]
+    return leg if len(kept) == len(leg.cells) else replace(leg, cells=kept)
 
 
 def _money(code: Measured) -> Money:
@@ -227,13 +225,6 @@ def is_timeless(plan: Plan) -> bool:
 
 def _all_filters(cell: Measured) -> tuple[Filter | Rowwise, ...]:
     return cell.filters + (cell.goal.filters if cell.goal else ())
-
-
-def leg_key(cell: Measured) -> tuple[object, ...]:
-    """Return what cells must share to be answered by one scan."""
-    is_holistic = cell.window is not None and cell.agg not in COMBINABLE
-    period = tuple(one for one in cell.filters if isinstance(one, Within)) if cell.series else ()
-    return cell.root, cell.time, cell.shift, cell.window, cell.series, period, is_holistic
 
 
 def _dimensions(model: Model, ask: Ask) -> tuple[By, ...]:
@@ -263,18 +254,17 @@ def _check_order(ask: Ask, by: tuple[By, ...]) -> None:
 
 
 def _legs(
-    names: Names, ask: Ask, by: tuple[By, ...], cells_of: Mapping[str, list[Measured]]
+    names: Names, ask: Ask, by: tuple[By, ...], metrics: Mapping[str, Resolved]
 ) -> dict[tuple[object, ...], FactScan]:
     """Return the legs for all cells; a cell that looks back also gets its present twin, which says where time ends."""
     legs: dict[tuple[object, ...], FactScan] = {}
-    for name, found in cells_of.items():
-        for cell in found:
+    for name, found in metrics.items():
+        for cell in found.cells:
             for one in (cell, replace(cell, shift=None)) if cell.shift else (cell,):
-                key = leg_key(one)
-                if key not in legs:
-                    legs[key] = _leg(names, ask, by, one, name)
-                if one not in legs[key].cells:
-                    legs[key].cells.append(one)
+                if one.scan not in legs:
+                    legs[one.scan] = _leg(names, ask, by, one, name)
+                if one not in legs[one.scan].cells:
+                    legs[one.scan].cells.append(one)
     return legs
 
 
@@ -301,7 +291,7 @@ def _leg(names: Names, ask: Ask, by: tuple[By, ...], cell: Measured, metric: str
         shift=cell.shift,
         window=cell.window,
         series=cell.series,
-        is_holistic=bool(leg_key(cell)[-1]),
+        is_holistic=bool(cell.scan[-1]),
         axis=axis_of(names, cell.root, cell.time, by),
         bounds=bounds(names, ask, cell.root, time) if is_running and time is not None else None,
         dimensions=dimensions,
@@ -345,23 +335,21 @@ def dimension(names: Names, root: str, by: By, time: JoinPath | None, metric: st
 def _add(legs: dict[tuple[object, ...], FactScan], more: Iterable[Measured]) -> None:
     """Add cells that stand beside asked ones to the legs that these have."""
     for cell in more:
-        leg = legs[leg_key(cell)]
+        leg = legs[cell.scan]
         if cell not in leg.cells:
             leg.cells.append(cell)
 
 
-def _non_additive(
-    expression: Expression, own: list[Measured], by: tuple[By, ...], legs: Mapping[tuple[object, ...], FactScan]
-) -> tuple[str, ...]:
+def _non_additive(metric: Resolved, by: tuple[By, ...], legs: Mapping[tuple[object, ...], FactScan]) -> tuple[str, ...]:
     """Return the dimensions that a metric must not be added up over."""
-    never = isinstance(expression, Quotient | Scaled) or any(
-        cell.agg in ("min", "max", "distinct", "percentile") for cell in own
+    never = isinstance(metric.expression, Quotient | Scaled) or any(
+        cell.agg in ("min", "max", "distinct", "percentile") for cell in metric.cells
     )
     if never:
         return tuple(one.asked for one in by)
     found: set[str] = set()
-    for cell in own:
-        leg = legs[leg_key(cell)]
+    for cell in metric.cells:
+        leg = legs[cell.scan]
         found |= {by[at].asked for at in leg.many}
         if (cell.window or cell.series or cell.shift) and leg.axis is not None:
             found.add(by[leg.axis].asked)

@@ -32,8 +32,8 @@ UTC_ZONE: Final = ZoneInfo("UTC")
 class Joined:
     """What a statement reads, noted as each part of it is written: so no join is made that no proof is asked for."""
 
-    keys: dict[str, None] = field(default_factory=dict[str, None])
-    references: dict[str, None] = field(default_factory=dict[str, None])
+    keys: dict[str, None] = field(default_factory=dict)
+    references: dict[str, None] = field(default_factory=dict)
 
     def add(self, path: Path) -> None:
         for step in path:
@@ -52,9 +52,9 @@ class Parameters:
     model: Model
     zone: ZoneInfo
     visible: Mapping[str, str]  # the name of the rows that the asker may see, by entity; absent: all rows
-    values: list[object] = field(default_factory=list[object])
+    values: list[object] = field(default_factory=list)
     joined: Joined = field(default_factory=Joined)
-    behind: dict[str, Joined] = field(default_factory=dict[str, Joined])  # what was joined to tell visible rows
+    behind: dict[str, Joined] = field(default_factory=dict)  # what was joined to tell visible rows
     calendar: Calendar = field(default_factory=Calendar)
     names: Names = field(default=cast(Names, None))
     has: Callable[[Scope, Has], str] | None = None  # writes a condition on a metric
@@ -91,9 +91,9 @@ class Scope:
     time: JoinPath | None = None
     shift: tuple[int, Grain] | None = None
     outer: tuple[Scope, int] | None = None  # whose names these rows are asked by, and how many steps lead here
-    joins: list[str] = field(default_factory=list[str])
-    _aliases: dict[Path, str] = field(default_factory=dict[Path, str])
-    _rates: dict[str, str] = field(default_factory=dict[str, str])
+    joins: list[str] = field(default_factory=list)
+    _aliases: dict[Path, str] = field(default_factory=dict)
+    _rates: dict[str, str] = field(default_factory=dict)
 
     def column(self, found: JoinPath) -> str:
         alias = self._then(found) if found.is_then else self.at(found.path)
@@ -196,8 +196,7 @@ class Scope:
 
 def matching(step: Step, near: str, far: str) -> str:
     """Return the condition that a step's two rows belong together."""
-    pairs = step.reference.pairs if step.is_up else [(there, own) for own, there in step.reference.pairs]
-    return " and ".join(f"{far}.{quoted(there)} = {near}.{quoted(own)}" for own, there in pairs)
+    return " and ".join([f"{far}.{there} = {near}.{own}" for there, own in step.matched])
 
 
 def conjunction(scope: Scope, filters: Iterable[Filter | Rowwise], reason: str) -> list[str]:

@@ -70,7 +70,7 @@ def statement(
 class _Writer(Writing):
     visible: Mapping[str, Filter] = field(default_factory=dict[str, Filter])
     currency: str = ""
-    lacks: list[str] = field(default_factory=list[str])
+    lacks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         Writing.__post_init__(self)
@@ -106,7 +106,8 @@ class _Writer(Writing):
         return isinstance(found, Measured) and found.agg in _ADDED and found.series is None
 
     def written(self, is_whole_table: bool) -> Statement:
-        self.ctes, self.is_recursive = visible_rows(self.shared, self.visible)
+        if self.visible:
+            self.ctes, self.is_recursive = visible_rows(self.shared, self.visible)
         if self.plan.ask.currency:
             self.currency = self.shared.add(self.plan.ask.currency, "varchar")
             self.ctes.append(f"rates as (\n    {rates.table_to(self.plan.ask.currency, self.currency)})")
@@ -317,6 +318,7 @@ def _double(number: float) -> str:
 
 def _ending(ask: Ask, columns: Sequence[str]) -> str:
     asked = [(name.lstrip("-"), "desc" if name.startswith("-") else "asc") for name in ask.order]
-    rest = [(name, "asc") for name in columns if name not in {found for found, _ in asked}]
-    order = ", ".join(f"{columns.index(name) + 1} {direction} nulls last" for name, direction in [*asked, *rest])
+    named = {found for found, _ in asked}
+    asked += [(name, "asc") for name in columns if name not in named]
+    order = ", ".join([f"{columns.index(name) + 1} {direction} nulls last" for name, direction in asked])
     return f"\norder by {order}\nlimit {ask.limit + 1}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from isthmus.data.model.columns import SQL_TYPES
@@ -26,8 +26,8 @@ class Writing:
     model: Model
     plan: Plan
     shared: Parameters = field(init=False)
-    ctes: list[str] = field(default_factory=list[str])
-    places: dict[Measured, str] = field(default_factory=dict[Measured, str])
+    ctes: list[str] = field(default_factory=list)
+    places: dict[Measured, str] = field(default_factory=dict)
     is_recursive: bool = False
 
     def __post_init__(self) -> None:
@@ -36,7 +36,7 @@ class Writing:
             self.model,
             zone(ask),
             {},
-            calendar=replace(calendar(ask), own=self.model.calendar.own),
+            calendar=calendar(ask, self.model.calendar.own),
             names=self.plan.names,
         )
 
@@ -158,7 +158,7 @@ def is_of_series(one: Filter, root: str, per: Sequence[str]) -> bool:
 
 def is_shared(leg: FactScan) -> bool:
     """Return whether all cells count the same rows, so that others need not be read."""
-    return len({(cell.filters, cell.goal) for cell in leg.cells}) == 1
+    return len(leg.cells) == 1 or len({(cell.filters, cell.goal) for cell in leg.cells}) == 1
 
 
 def where_all(conditions: Sequence[str]) -> str:

@@ -45,7 +45,7 @@ def taken_off(discounts: Sequence[promotion.Discount], lines: int, currency: str
     for discount in discounts:
         for share in discount.shares:
             off[share.line] += share.amount.minor
-    return tuple(money(minor, currency) for minor in off)
+    return tuple([Money(currency=currency, minor=minor) for minor in off])
 
 
 def off_delivery(discounts: Sequence[promotion.Discount], currency: str) -> Money:
@@ -82,8 +82,10 @@ def renumbered(by_line: Mapping[int, T], left: Sequence[int]) -> dict[int, T]:
 def quote_lines(cart: Cart) -> tuple[pricing.QuoteLine, ...]:
     """Return the lines of a cart as they are priced: with what the front end says of each."""
     return tuple(
-        pricing.QuoteLine(sku=line.sku, quantity=line.quantity, attributes=own, agreed=cart.agreed.get(at))
-        for at, (line, own) in enumerate(zip(cart.lines, cart.attributes, strict=True))
+        [
+            pricing.QuoteLine(sku=line.sku, quantity=line.quantity, attributes=own, agreed=cart.agreed.get(at))
+            for at, (line, own) in enumerate(zip(cart.lines, cart.attributes, strict=True))
+        ]
     )
 
 

@@ -168,7 +168,7 @@ class Looking:
         is_paid = ask.point in self._paid
         if not is_paid or call.capability in self._ends:  # a price that is only shown moves nothing
             into = tally.moved if is_paid else tally.decided
-            for currency, minor in difference(arguments, without, with_it, self._paid.get(ask.point, ())).items():
+            for currency, minor in difference(arguments, without, with_it, self._paid.get(ask.point)).items():
                 into[currency] = into.get(currency, 0.0) + minor * scale
         return refuses(with_it) and not refuses(without)
 
@@ -209,8 +209,12 @@ def _inside(value: object, name: str) -> Iterator[object]:
     yield from cast("list[object]", inner) if isinstance(inner, list) else [inner]
 
 
-def difference(arguments: tuple[Any, ...], before: Any, after: Any, instead: Sequence[str] = ()) -> dict[str, int]:
-    """Return the money by which an answer differs, in minor units by currency; of lines, times their quantities."""
+def difference(arguments: tuple[Any, ...], before: Any, after: Any, instead: Sequence[str] | None) -> dict[str, int]:
+    """Return the money by which an answer differs, in minor units by currency.
+
+    instead: of what a buyer pays, which is of one unit: fields of a line with the amount that stands where there is no
+    opinion. None: an amount of each line as a whole, such as a commission.
+    """
     if isinstance(before, Raised) or isinstance(after, Raised):
         return {}
     lines = arguments[0] if arguments else None
@@ -219,11 +223,8 @@ def difference(arguments: tuple[Any, ...], before: Any, after: Any, instead: Seq
     return {currency: minor for currency, minor in found.items() if minor}
 
 
-def amounts(value: Any, lines: object, instead: Sequence[str] = ()) -> dict[str, int]:
-    """Return the amounts of money in an answer, added up by currency, each line's times its quantity.
-
-    instead: fields of a line with the amount that stands where there is no opinion.
-    """
+def amounts(value: Any, lines: object, instead: Sequence[str] | None) -> dict[str, int]:
+    """Return the amounts of money in an answer, added up by currency; of one unit, times each line's quantity."""
     said: object = plain(value)
     items = cast("list[object]", said) if isinstance(said, list) else [said]
     asked = list(cast("Iterable[object]", lines)) if isinstance(lines, list | tuple) else []
@@ -232,12 +233,12 @@ def amounts(value: Any, lines: object, instead: Sequence[str] = ()) -> dict[str,
     for place, item in enumerate(items):
         line = asked[place] if is_by_line else None
         if item == "PASS" and line is not None:
-            standing = (getattr(line, name, None) for name in instead)
+            standing = (getattr(line, name, None) for name in instead or ())
             amount: object = plain(next((one for one in standing if one is not None), None))
             per = getattr(line, "per", 1)
         else:
             amount, per = item, cast("Mapping[str, object]", item).get("per", 1) if isinstance(item, Mapping) else 1
-        times = _whole(getattr(line, "quantity", 1)) / _whole(per)
+        times = 1 if instead is None else _whole(getattr(line, "quantity", 1)) / _whole(per)
         for currency, minor in _money(amount):
             found[currency] = found.get(currency, 0) + minor * times
     return {currency: round(minor) for currency, minor in found.items()}

@@ -48,15 +48,30 @@ class Costs:
     saved: float | None
 
     @property
+    def avoided(self) -> float:
+        """Return what front ends save a month against the cheaper of building alone and renting, each for itself."""
+        return sum(one.avoided for one in self.alternatives)
+
+    @property
     def month(self) -> float:
         """Return the price of the month in whole units of the currency; 0 where none is set."""
         return self.inputs.month.whole if self.inputs.month else 0.0
 
 
 async def measure(
-    database: Database, traffic: Traffic, release: Release, inputs: Inputs, now: datetime, code: Code | None = None
+    database: Database,
+    traffic: Traffic,
+    release: Release,
+    inputs: Inputs,
+    now: datetime,
+    code: Code | None = None,
+    group: str = "",
 ) -> Costs:
-    """Divide the month's price, and compare. code: where it was counted before, since it takes a moment."""
+    """Divide the month's price, and compare.
+
+    code: where it was counted before, since it takes a moment. group: who owns what front ends share; who built alone
+    would have none, so it is charged and not compared.
+    """
     tallies = await traffic.of(over=BY_HOUR)
     uses = await used.uses(database, tallies)
     kept = await stored(database)
@@ -72,7 +87,7 @@ async def measure(
     )
     orders = ordered(tallies, release)
     code = code or await asyncio.to_thread(count_code, release)
-    reached = used_packs(tallies, release)
+    reached = {code: packs for code, packs in used_packs(tallies, release).items() if code != group}
     month = inputs.month.whole if inputs.month else 0.0
     charged = {name: month * divided.of(name) for name in {one.front_end for one in divided.charges} - {OWN}}
     found = alternatives(inputs, charged, orders, reached, code.packs, code.own)

@@ -11,6 +11,7 @@ from isthmus.kernel import Pack, Value, decode
 from isthmus.store import Database
 
 from .calling import Calls
+from .given import made, said_in
 from .messages import NOTHING, Emitted, Forwarded, Refused
 
 
@@ -24,11 +25,14 @@ class Answered(Value):
     events: tuple[Emitted, ...] = ()
 
 
-async def differing(pack: Pack, url: str, file: Path) -> list[str]:
-    """Return what is answered otherwise than it was, a sentence each; what calls write is undone."""
+async def differing(pack: Pack, url: str, file: Path, settings: str = "") -> list[str]:
+    """Return what is answered otherwise than it was, a sentence each; what calls write is undone.
+
+    settings: the file of the pack's own, where it has one.
+    """
     found: list[str] = []
     async with await Database.open(url) as database:
-        calls = Calls(pack, database)
+        calls = Calls(pack, database, made(pack, database, said_in(settings)))
         for one in read(file):
             replied = await calls.reply(one.capability, one.call)
             asked = replied.wanted.question if replied.wanted else ""

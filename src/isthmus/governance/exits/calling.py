@@ -1,4 +1,7 @@
-"""Calls of a pack that stands alone: each in a transaction of its own, with what a platform would have given it."""
+"""Calls of a pack that stands alone: each in a transaction of its own, with what a platform would have given it.
+
+One in steps has a log in the pack's own database, the kernel's as everywhere: who sends it again goes on where it was.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from isthmus.kernel import Caller, Capability, Effect, Pack, Value, decode, encode, errors, ports
+from isthmus.kernel import Caller, Capability, Effect, Pack, Platform, Value, decode, encode, errors, ports
 from isthmus.kernel.host import (
     Answer,
     BoundCapability,
@@ -28,26 +31,36 @@ from isthmus.kernel.host import (
 from isthmus.runtime.isolation.wire import wire_of
 from isthmus.store import Database
 
+from .given import in_shadow
 from .messages import ATTRIBUTES, Emitted, Forwarded, Refused, Replied, Wanted, written
 from .own import declared_by
 
 A = TypeVar("A")
 R = TypeVar("R")
+T = TypeVar("T")
+
+
+_OF_STEPS: Final = """
+    select type, data::text as data from isthmus.outbox
+    where front_end = $1 and (trace = $2 or starts_with(trace, $2 || '/')) order by seq"""
 
 
 class Asking(BaseException):
     """A question has to be answered first; no implementation catches it."""
 
-    def __init__(self, question: str, arguments: bytes) -> None:
-        super().__init__(question)
-        self.wanted = Wanted(question=question, arguments=msgspec.Raw(arguments))
+    def __init__(self, wanted: Wanted) -> None:
+        super().__init__(wanted.question)
+        self.wanted = wanted
 
 
 class Calls:
-    """Answers forwarded calls by a pack's own code on its own database."""
+    """Answers forwarded calls by a pack's own code on its own database, with what it makes of its own settings."""
 
-    def __init__(self, pack: Pack, database: Database) -> None:
+    def __init__(self, pack: Pack, database: Database, resources: Mapping[type, object] | None = None) -> None:
+        self.resources = dict(resources or {})
+        self.in_shadow = in_shadow(pack, self.resources)
         self._database = database
+        self._platform = Platform(cast(Any, None), database, resources=self.resources)
         self._implementations = {one.capability.name: one for one in pack.implemented()}
 
     async def reply(self, name: str, forwarded: Forwarded) -> Replied:
@@ -88,8 +101,11 @@ class Calls:
             settings=forwarded.settings,
             fingerprint=forwarded.fingerprint,
             attributes=declared_by(forwarded.attributes),
+            line=_Line(self._implementations, forwarded),
         )
         call = Call(cast(Any, self), bound, cast(Plan, situation), ask, caller, now, given_id=call_id)
+        if capability.effect is Effect.SAGA:
+            return await self._stepped(call, forwarded)
         answering = AloneContext(call, situation, capability, forwarded, self._implementations)
         if capability.effect is Effect.READ:
             call.session = self._database.read(forwarded.front_end)
@@ -107,10 +123,23 @@ class Calls:
         finally:
             await call.session.close()
 
-    @property
-    def resources(self) -> dict[type, object]:
-        """Return what the platform would provide: nothing, so that implementations take what they have otherwise."""
-        return {}
+    async def _stepped(self, call: Call, forwarded: Forwarded) -> Replied:
+        """Run what goes in steps. Their events are in the outbox with them, so they come with each answer alike."""
+        capability = call.offered.capability
+        if forwarded.is_undone:
+            fact = f"{capability.name!r} goes in steps and asks the outside world, so nothing of it can be undone"
+            raise errors.RuleBroken(fact, remedy="send it as a call that stays")
+        digest = hashlib.sha256(bytes(forwarded.ask)).hexdigest()
+        call.platform, call.offered = self._platform, call.plan.line.find(capability.name)
+        call.claim = ports.Claim(key=call.id, capability=capability.name, ask_hash=digest)
+        try:
+            answer = encode((await self._platform.run(call))[0])
+        except errors.AlreadyAnswered as already:
+            answer = already.answer
+        async with self._database.platform() as session:
+            rows = await session.fetch(_OF_STEPS, forwarded.front_end, call.id)
+        events = tuple(Emitted(name=row["type"], data=msgspec.Raw(row["data"].encode())) for row in rows)
+        return Replied(answer=msgspec.Raw(answer), events=events, ids=len(events))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,12 +151,38 @@ class Alone:
     settings: Mapping[str, str]
     fingerprint: str
     attributes: Mapping[str, type[Any]]
+    line: _Line
 
     def find(self, point: ExtensionPoint[..., Any], /) -> Sequence[Answer]:
         raise errors.Fault(f"{point.name!r} is answered elsewhere", remedy="ask it, and do not look for its answers")
 
     def answer(self, point: ExtensionPoint[..., Any], /) -> Callable[..., Any]:
         return point.default
+
+
+class _Line:
+    """The pack's capabilities as steps of one of them: each with the context of a pack that stands alone."""
+
+    reactions: Final[Mapping[str, Sequence[BoundCapability]]] = {}  # to its events somebody else reacts
+
+    def __init__(self, implementations: Mapping[str, Implementation], forwarded: Forwarded) -> None:
+        self._implementations = implementations
+        self._forwarded = forwarded
+
+    def find(self, name: str) -> BoundCapability:
+        found = self._implementations[name]
+
+        async def run(ask: Any, ctx: CallContext) -> Any:
+            own = AloneContext(
+                ctx._call, cast(Alone, ctx.plan), found.capability, self._forwarded, self._implementations
+            )
+            return await found.function(ask, own)
+
+        implementation = replace(found, function=run)
+        return BoundCapability(capability=found.capability, implementation=implementation, dimensions=(), read=None)
+
+    def answerer(self, _code: object) -> str | None:
+        return None  # front ends' answers are elsewhere
 
 
 class AloneContext(CallContext):
@@ -148,7 +203,19 @@ class AloneContext(CallContext):
         self.emitted: list[Emitted] = []
         self._forwarded = forwarded
         self._implementations = implementations
-        self._known = {(one.question, bytes(one.arguments)): bytes(one.answer) for one in forwarded.known}
+        self._known = {
+            (one.question, bytes(one.arguments), one.plan, one.box): bytes(one.answer) for one in forwarded.known
+        }
+
+    def resource(self, type_: type[T], otherwise: T | None = None) -> T:
+        provided = self._call.platform
+        if self._forwarded.is_undone and isinstance(provided, Calls):
+            found = provided.in_shadow.get(type_, otherwise)
+        else:
+            found = provided.resources.get(type_, otherwise)
+        if found is None:
+            raise errors.Fault(f"nothing here provides {type_.__name__}", remedy="look at what the README says of it")
+        return cast(T, found)
 
     def attributes(self, entity: str, given: dict[str, Any], path: str) -> dict[str, Any]:
         if entity in self._forwarded.declares:
@@ -159,18 +226,33 @@ class AloneContext(CallContext):
         return given
 
     def emit(self, event: Value) -> None:
-        self.new_id()
-        self.emitted.append(Emitted(name=event_kind(event).name, data=msgspec.Raw(encode(event))))
+        event_id, kind, data = str(self.new_id()), event_kind(event), encode(event)
+        self.emitted.append(Emitted(name=kind.name, data=msgspec.Raw(data)))
+        if self._call.step is not None:
+            subject, trace = str(getattr(event, kind.subject)), self._call.id
+            self._call.events.append(
+                ports.EventRow(
+                    id=event_id, type=kind.name, version=kind.version, subject=subject, front_end=self.front_end,
+                    box=self.box, time=self.now, trace=trace, data=data,
+                )
+            )  # fmt: skip
 
     def acting_for(self, box: str) -> AloneContext:
-        return self._like(replace(cast(Alone, self.plan), box=box), self._capability)
+        return self._like(replace(self._situation, box=box), self._capability)
+
+    async def as_of(self, plan: str) -> AloneContext:
+        return self if not plan else self._like(replace(self._situation, fingerprint=plan), self._capability)
 
     async def call(
         self, capability: Capability[A, R], ask: A, *, ends: Callable[[R], object | None] | None = None
     ) -> R:
-        return await self._implementations[capability.name].function(
-            ask, self._like(cast(Alone, self.plan), capability)
-        )
+        if self._call.saga is not None:
+            return await super().call(capability, ask, ends=ends)
+        return await self._implementations[capability.name].function(ask, self._like(self._situation, capability))
+
+    @property
+    def _situation(self) -> Alone:
+        return cast(Alone, self.plan)
 
     def _like(self, situation: Alone, capability: Capability[Any, Any]) -> AloneContext:
         other = AloneContext(self._call, situation, capability, self._forwarded, self._implementations)
@@ -178,7 +260,7 @@ class AloneContext(CallContext):
         return other
 
     def _asked(self, point: ExtensionPoint[..., Any], /) -> Callable[..., Any]:
-        if point.name not in self._forwarded.asked:
+        if not self._is_asked(point.name):
             return point.default
         wire = wire_of(point)
 
@@ -191,10 +273,26 @@ class AloneContext(CallContext):
 
         return ask_later if point.is_async else ask
 
+    def _is_asked(self, point: str) -> bool:
+        """Say whether who calls may answer a point otherwise: in another box, or by rules of before, nobody here knows.
+
+        What was sold while this stood alone was sold by the defaults, in each box.
+        """
+        plan, box = self._elsewhere()
+        return point in self._forwarded.asked or bool(plan) or (bool(box) and bool(self._situation.fingerprint))
+
+    def _elsewhere(self) -> tuple[str, str]:
+        """Return the rules and the box by which is acted, as far as they are not those of the call."""
+        at, forwarded = self._situation, self._forwarded
+        plan = at.fingerprint if at.fingerprint != forwarded.fingerprint else ""
+        return plan, at.box if plan or at.box != (forwarded.box or forwarded.front_end) else ""
+
     def _answered(self, question: str, arguments: tuple[Any, ...]) -> bytes:
-        said = written(arguments)
-        if (found := self._known.get((question, said))) is None:
-            raise Asking(question, said)
+        said, (plan, box) = written(arguments), self._elsewhere()
+        if question.startswith(ATTRIBUTES):
+            plan = box = ""  # they are the front end's, in each of its boxes
+        if (found := self._known.get((question, said, plan, box))) is None:
+            raise Asking(Wanted(question=question, arguments=msgspec.Raw(said), plan=plan, box=box))
         return found
 
 

@@ -12,18 +12,18 @@ from typing import Any, Final
 
 import msgspec
 
-from isthmus.kernel import Caller, Capability, Pack, Platform, encode, errors
-from isthmus.kernel.host import Trace
-from isthmus.runtime.isolation.wire import wire_of
+from isthmus.kernel import Capability, Effect, Pack, Platform, encode, errors
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.answers import Raised
-from isthmus.runtime.replay.capabilities import CLIENT, run_again
+from isthmus.runtime.replay.capabilities import run_again
 from isthmus.runtime.replay.recorded import RecordedCall
 from isthmus.store import Database
 
 from .again import Answered
-from .messages import NOTHING, Emitted, Forwarded, Known, written
-from .own import described
+from .calling import Calls
+from .given import in_shadow
+from .messages import NOTHING, Emitted, Forwarded, Replied
+from .remote import answered_by, replaced
 
 SHARES: Final = 10  # of the calls of one front end: a capability has one of these, where the pack has many
 
@@ -56,11 +56,12 @@ async def asked_of(database: Database, platform: Platform, pack: Pack, limit: in
 
 
 def _own(own: Mapping[str, Capability[Any, Any]], call: RecordedCall) -> Iterator[RecordedCall]:
-    if call.capability in own:
+    """Yield the call, where it is of the pack's own; else the parts of it that are. What goes in steps is its parts."""
+    if call.capability in own and own[call.capability].effect is not Effect.SAGA:
         yield call
         return  # what it asked of its own pack is in it
     for place, part in enumerate(call.parts):
-        if part.capability in own and not part.error:
+        if part.capability in own and not part.error and own[part.capability].effect is not Effect.SAGA:
             yield call.replace(
                 call_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{call.call_id}/{place}")),
                 capability=part.capability, version=own[part.capability].version, ask=part.ask, answer=part.answer,
@@ -68,43 +69,47 @@ def _own(own: Mapping[str, Capability[Any, Any]], call: RecordedCall) -> Iterato
             )  # fmt: skip
 
 
-async def answered(database: Database, platform: Platform, pack: Pack, call: RecordedCall) -> Answered | None:
-    """Run a recorded call of the pack again and return what it said; what it wrote is undone.
+class Again:
+    """Runs recorded calls of a pack again, as it runs here and as it would alone; what they write is undone."""
 
-    None of one that cannot be run again: it goes in steps, or is of another version than today's.
-    """
-    try:
-        said, trace = await run_again(database, platform, call)
-    except errors.Refusal:
-        return None
-    plan = platform.release.line(trace.front_end).plan_of_box(trace.box)
-    refused = str(said) if isinstance(said, Raised) else ""
-    events = tuple(Emitted(name=name, data=msgspec.Raw(encode(event))) for name, event in trace.events)
-    return Answered(
-        capability=trace.capability,
-        call=Forwarded(
-            ask=msgspec.Raw(encode(trace.ask)),
-            front_end=trace.front_end,
-            box=plan.box,
-            caller=Caller(front_end=trace.front_end, client=CLIENT, is_event_triggered=True),
-            call_id=trace.call_id,
-            now=call.now,
-            settings=dict(plan.settings),
-            fingerprint=plan.fingerprint,
-            attributes=described(plan.attributes),
-            asked=tuple(sorted(one.name for one in pack.extension_points().values() if plan.find(one))),
-            known=tuple(_known(pack, trace)),
-            is_undone=True,
-        ),
-        answer=NOTHING if refused else msgspec.Raw(encode(said)),
-        refused=refused,
-        events=() if refused else events,
-    )
+    def __init__(self, database: Database, platform: Platform, pack: Pack) -> None:
+        resources = in_shadow(pack, platform.resources)
+        calls = Calls(pack, database, resources)
+        self._database = database
+        self._sent: list[Forwarded] = []
+        self._is_broken = False
 
+        async def heard(capability: Capability[Any, Any], call: Forwarded) -> Replied:
+            self._sent.append(call)
+            try:
+                return await calls.reply(capability.name, call)
+            except errors.Fault:  # which is no answer, such as a key that is not there
+                self._is_broken = True
+                raise
 
-def _known(pack: Pack, trace: Trace) -> Iterator[Known]:
-    points = {one.name: one for one in pack.extension_points().values()}
-    for one in trace.asked:
-        if (point := points.get(one.point)) is not None:
-            said = written(wire_of(point).worded(one.result))
-            yield Known(question=one.point, arguments=msgspec.Raw(written(one.arguments)), answer=msgspec.Raw(said))
+        alone = replaced(platform.release, answered_by(pack, heard, "here, alone", is_undone=True))
+        self._here, self._alone = (Platform(one, database, resources=resources) for one in (platform.release, alone))
+
+    async def answered(self, call: RecordedCall) -> Answered | None:
+        """Return what the pack says to a call, and all that front ends are asked for where it runs alone.
+
+        None of one that cannot be run again: it goes in steps, is of another version than today's, or fails.
+        """
+        try:
+            said, trace = await run_again(self._database, self._here, call)
+        except errors.Refusal:
+            return None
+        self._sent.clear()
+        self._is_broken = False
+        await run_again(self._database, self._alone, call)
+        if self._is_broken:
+            return None
+        refused = str(said) if isinstance(said, Raised) else ""
+        events = tuple(Emitted(name=name, data=msgspec.Raw(encode(event))) for name, event in trace.events)
+        return Answered(
+            capability=trace.capability,
+            call=self._sent[-1],
+            answer=NOTHING if refused else msgspec.Raw(encode(said)),
+            refused=refused,
+            events=() if refused else events,
+        )

@@ -27,18 +27,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from isthmus.kernel import Pack, Platform, Registry, Value, errors
-from isthmus.kernel.host import Release
+from isthmus.kernel import Pack, Platform, Value, errors
 from isthmus.later import later
 from isthmus.runtime.replay.answers import Count
 from isthmus.runtime.replay.capabilities import Versions, compared
 from isthmus.store import Database, connect
 
 from . import tables
-from .calls import answered, asked_of, touching
+from .calls import Again, asked_of, touching
+from .given import in_shadow
 from .held import first_of, flows_of, holds, joins
 from .package import DATA, package_of, write
-from .remote import in_place
+from .remote import in_place, replaced
 from .runs import Ended
 
 if TYPE_CHECKING:
@@ -113,10 +113,11 @@ async def exercise(ground: Ground, pack: Pack) -> Exit:
 
 async def eject(ground: Ground, pack: Pack, folder: Path) -> int:
     """Write a pack as a package with its rows and recorded calls, and return how many calls. Raises CannotEject."""
+    again = Again(ground.database, ground.platform, pack)
     calls = [
         one
         async for call in asked_of(ground.database, ground.platform, pack, ground.calls)
-        if (one := await answered(ground.database, ground.platform, pack, call)) is not None
+        if (one := await again.answered(call)) is not None
     ]
     release = ground.platform.release
     await asyncio.to_thread(write, pack, release, ground.root, folder, calls, ground.version, ground.today)
@@ -139,12 +140,6 @@ def build(folder: Path, to: Path) -> Path:
     return site
 
 
-def replaced(release: Release, pack: Pack) -> Release:
-    """Return a release with another pack in the place of the one of its name."""
-    packs = [pack if one.name == pack.name else one for one in release.packs.values()]
-    return Registry().add(*packs, *(line.front_end for line in release.lines.values())).freeze()
-
-
 async def compare(ground: Ground, pack: Pack, other: Pack, *, is_alone: bool = False) -> tuple[int, list[str]]:
     """Run recorded calls by a pack and by what is in its place; return how many, and what differs.
 
@@ -152,7 +147,8 @@ async def compare(ground: Ground, pack: Pack, other: Pack, *, is_alone: bool = F
     """
     before = ground.platform.release
     after = replaced(before, other)
-    platforms = [Platform(one, ground.database, resources=ground.platform.resources) for one in (before, after)]
+    resources = in_shadow(pack, ground.platform.resources)
+    platforms = [Platform(one, ground.database, resources=resources) for one in (before, after)]
     counts: dict[str, Count] = {}
     versions: dict[str, Versions] = {}
     differing: list[str] = []

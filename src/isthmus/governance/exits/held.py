@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,13 +12,13 @@ from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Value
 from isthmus.language import mark
 from isthmus.manifest import Devices, Idempotent, Resource, brought
 
+from .given import own_resources
 from .reach import reached
 
 _WRITES: Final = re.compile(r"\b(insert\s+into|update|delete\s+from)\s+isthmus\.", re.IGNORECASE)
 FLOWS_SHOWN: Final = 2
 # What a context gives only where the platform runs, and what a service would have to do without.
 _HELD: Final[Mapping[str, Callable[[str], str]]] = {
-    "as_of": lambda at: mark(f"{at} asks the rules that something was sold under, which the platform keeps"),
     "beside": lambda at: mark(f"{at} calls others as its caller could"),
     "compensate_with": lambda at: mark(f"{at} has steps undone"),
     "find": lambda at: mark(f"{at} looks at the answers themselves"),
@@ -49,11 +49,7 @@ def holds(pack: Pack) -> list[Hold]:
     """Return why a pack's code cannot run alone, each with its place; nothing where it can."""
     if not pack.service:
         return [Hold(why=mark(f"{pack.name} has no implementations of its own"), next=_PART)]
-    found = [
-        Hold(why=mark(f"{one.name} goes in steps and asks the outside world"), next=_STEPS)
-        for one in sorted(pack.capabilities().values(), key=lambda one: one.name)
-        if one.effect is Effect.SAGA
-    ]
+    found: list[Hold] = []
     if not pack.migrations and any(one.effect is Effect.WRITE for one in pack.capabilities().values()):
         why = mark(f"{pack.name} has no tables of its own, and keeps what it writes in the platform's")
         found.append(Hold(why=why, next=_TABLES))
@@ -66,11 +62,11 @@ def holds(pack: Pack) -> list[Hold]:
             Hold(why=mark(f"the platform looks at the rows of {pack.name} at each call of a device"), next=_PART)
         )
     own = pack.api.__name__.rpartition(".")[0]
-    optional = set[str]()
+    optional = {one.kind.__name__ for one in own_resources(pack)}
     for name, file in reached(pack).modules.items():
         if name.startswith(f"{own}."):
             tree = ast.parse(Path(file).read_text(encoding="utf-8"))
-            found += _held_by(name, tree)
+            found += _held_by(name, tree, optional)
             optional |= _optional(tree)
     found += [
         Hold(why=mark(f"the platform works with its {one.kind.__name__}, in its own process"), next=_PART)
@@ -81,9 +77,10 @@ def holds(pack: Pack) -> list[Hold]:
 
 
 def joins(pack: Pack, flows: Iterable[Capability[Any, Any]]) -> list[Hold]:
-    """Return which writes of a pack are part of these flows' transactions: no service could be rolled back with one.
+    """Return which writes of a pack are part of these flows' transactions, and what of it goes in steps.
 
-    Those that the pack declares to be idempotent may stay when a flow is rolled back.
+    No service could be rolled back with a flow, and none goes on by itself with steps whose caller is gone. Writes that
+    the pack declares to be idempotent may stay when a flow is rolled back.
     """
     staying = {call for one in brought([pack], Idempotent) for call in one.calls}
     writing = [one for one in flows if one.uses and one.effect is Effect.WRITE]
@@ -94,6 +91,9 @@ def joins(pack: Pack, flows: Iterable[Capability[Any, Any]]) -> list[Hold]:
             where = ", ".join(users[:FLOWS_SHOWN])
             why = mark(f"{name} is part of the transaction of {where}{more}")
             found.append(Hold(why=why, next=_apart(users), in_place=True))
+        if one.effect is Effect.SAGA and not one.uses:
+            why = mark(f"{name} goes in steps, which the platform goes on with by itself where their caller is gone")
+            found.append(Hold(why=why, next=_STEPS, in_place=True))
     return found
 
 
@@ -130,7 +130,7 @@ def _optional(tree: ast.Module) -> set[str]:
     }
 
 
-def _held_by(module: str, tree: ast.Module) -> Iterator[Hold]:
+def _held_by(module: str, tree: ast.Module, own: Collection[str]) -> Iterator[Hold]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _WRITES.search(node.value):
             yield Hold(why=mark(f"{module}:{node.lineno} writes tables of the platform"), next=_TABLES)
@@ -139,6 +139,8 @@ def _held_by(module: str, tree: ast.Module) -> Iterator[Hold]:
         where, name = f"{module}:{node.lineno}", node.func.attr
         if name == "resource" and len(node.args) == 1 and not node.keywords:
             kind = ast.unparse(node.args[0])
+            if kind.rpartition(".")[2] in own:
+                continue
             step = mark(f"have it use something of its own where nobody provides {kind}")
             yield Hold(why=mark(f"{where} needs {kind}, which the platform makes"), next=step)
         elif name in _HELD and ast.unparse(node.func.value).endswith(("ctx", "ctx.plan")):

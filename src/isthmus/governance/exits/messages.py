@@ -23,11 +23,13 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 
 
 class Known(Value):
-    """A question with its answer. arguments: a JSON array, in the order of the point."""
+    """A question with its answer, as `Wanted` has it."""
 
     question: str
     arguments: msgspec.Raw
     answer: msgspec.Raw
+    plan: str = ""
+    box: str = ""
 
 
 class Forwarded(Value):
@@ -71,10 +73,16 @@ class Refused(Value):
 
 
 class Wanted(Value):
-    """A question that has to be answered before the call can be."""
+    """A question that has to be answered before the call can be. arguments: a JSON array, in the order of the point.
+
+    plan: the rules that something was sold under, by which it is to be answered; none: those of the call. box: in which
+    it is to be answered; none: that of the call.
+    """
 
     question: str
     arguments: msgspec.Raw
+    plan: str = ""
+    box: str = ""
 
 
 class Replied(Value):

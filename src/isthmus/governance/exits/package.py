@@ -15,15 +15,16 @@ import shutil
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from isthmus.governance import contracts, copies
 from isthmus.kernel import Pack, encode, errors
 from isthmus.kernel.host import Release
 
 from .calls import Answered
+from .given import own_resources
 from .held import Hold, first_of, flows_of, holds, joins
-from .reach import SERVICE, copied, reached
+from .reach import SERVICE, copied, place_of, reached
 
 FILE: Final = "ejected.toml"
 DATA: Final = "data"
@@ -43,6 +44,7 @@ PACK = Pack(
     api=api,
     service=({service},),
     migrations="{migrations}",
+    brings=({resources}),
 )
 
 if __name__ == "__main__":
@@ -84,7 +86,8 @@ def test_recorded_calls_are_answered_as_they_were() -> None:
     url = os.environ.get("SERVICE_DATABASE_URL")
     if not url:
         pytest.skip("SERVICE_DATABASE_URL is not set: a database that `load` has filled")
-    assert asyncio.run(differing(PACK, url, ROOT / "calls.jsonl")) == []
+    settings = os.environ.get("SERVICE_SETTINGS", "")
+    assert asyncio.run(differing(PACK, url, ROOT / "calls.jsonl", settings)) == []
 '''
 _README: Final = """# {project}
 
@@ -105,11 +108,20 @@ curl -H "Authorization: Bearer $SERVICE_TOKEN" -d '{{"front_end": "{front_end}",
 {place} Front ends' answers stay there: where the service needs one it answers with the question, and the call
 comes again with the answer. Who calls it alone has the default of each extension point.
 
-A write is done once for each `call_id`. Its events come with the answer; sending them is the caller's.
+{settings}A write is done once for each `call_id`. Its events come with the answer; sending them is the caller's.
 """
 _PLACE: Final = """A platform that it left takes it in the pack's place with
 
     isthmus adopt {project} --url http://127.0.0.1:9100 --secret SERVICE_TOKEN
+
+"""
+_SETTINGS: Final = """What it has from outside is made of the settings in the file that `SERVICE_SETTINGS` names. It
+keeps files in the folder `SERVICE_DATA`: copy into it what the platform has of it in its own, such as keys. Without any
+of it, these are there:
+
+```toml
+{settings}
+```
 
 """
 _NO_PLACE: Final = (
@@ -160,6 +172,7 @@ def write(
     place = _NO_PLACE.format(why=first_of(joined)) if joined else _PLACE.format(project=project)
     files["README.md"] = _README.format(
         place=place,
+        settings=_said_of_settings(pack),
         project=project,
         package=package,
         name=pack.name,
@@ -190,6 +203,17 @@ def write(
     return provenance
 
 
+def _said_of_settings(pack: Pack) -> str:
+    """Return what the README says of settings; nothing where there are none."""
+    own = own_resources(pack)
+    lines = [f"# {name} = …" for one in own for name in one.settings.__struct_fields__]
+    written = ["[settings]", *lines] if lines else []
+    for one in own:
+        for name, place in one.built_in.items():
+            written += [f"[providers.{name}]  # of {one.providers}", f'use = "{package_of(pack.name)}.{place}"']
+    return _SETTINGS.format(settings="\n".join(written)) if written else ""
+
+
 def _licence(root: Path) -> Path | None:
     return next((path for name in copies.LICENCES if (path := root / name).is_file()), None)
 
@@ -197,14 +221,17 @@ def _licence(root: Path) -> Path | None:
 def _main(pack: Pack, package: str) -> str:
     modules = [one.__name__ for one in pack.service]
     names = [f"service_{place}" for place in range(len(modules))]
+    resources, made = _resources(pack, package)
     imports = [
         f"from {package}.isthmus.kernel import Pack",
+        *([f"from {package}.isthmus.manifest import Resource"] if resources else []),
         f"from {package}.{SERVICE} import main",
         f"from {package}.{pack.api.__name__.rpartition('.')[0]} import api",
         *(
             f"from {package}.{module.rpartition('.')[0]} import {module.rpartition('.')[2]} as {name}"
             for module, name in zip(modules, names, strict=True)
         ),
+        *made,
     ]
     return _MAIN.format(
         name=pack.name,
@@ -213,4 +240,25 @@ def _main(pack: Pack, package: str) -> str:
         imports="\n".join(imports),
         service=", ".join(names),
         migrations=f"{package}.{pack.migrations}" if pack.migrations else "",
+        resources="".join(f"{one}, " for one in resources).rstrip(),
     )
+
+
+def _resources(pack: Pack, package: str) -> tuple[list[str], list[str]]:
+    """Return how the pack's own resources are written down, and the imports of what makes them."""
+    found: list[str] = []
+    imports: list[str] = []
+
+    def named(what: Any) -> str:
+        module, _, name = place_of(what).partition(":")
+        imports.append(f"from {package}.{module} import {name} as given_{len(imports)}")
+        return f"given_{len(imports) - 1}"
+
+    for one in own_resources(pack):
+        built_in = {name: f"{package}.{place}" for name, place in one.built_in.items()}
+        shadow = f", in_shadow={named(one.in_shadow)}" if one.in_shadow is not None else ""
+        found.append(
+            f"Resource(kind={named(one.kind)}, make={named(one.make)}, settings={named(one.settings)}, "
+            f"providers={one.providers!r}, built_in={built_in!r}{shadow}, stands_alone=True)"
+        )
+    return found, imports

@@ -17,9 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
-from isthmus.kernel import Pack, Value
+from isthmus.kernel import Pack, Value, errors
+
+from .given import own_resources
 
 PLATFORM: Final = "isthmus"
 SERVICE: Final = "isthmus.governance.exits.served"
@@ -43,7 +45,7 @@ class Reached(Value):
 
 def reached(pack: Pack) -> Reached:
     """Return the code that a pack's contract and implementations reach, and that of the service that runs them."""
-    roots = [pack.api.__name__, *(one.__name__ for one in pack.service), SERVICE, AGAIN]
+    roots = [pack.api.__name__, *(one.__name__ for one in pack.service), SERVICE, AGAIN, *_of_resources(pack)]
     tops = {PLATFORM, pack.api.__name__.partition(".")[0]}
     modules: dict[str, str] = {}
     outside: set[str] = set()
@@ -86,6 +88,23 @@ def renamed(text: str, package: str, tops: Iterable[str]) -> str:
             at = node.lineno - 1
             lines[at] = lines[at].replace(f"from {node.module}", f"from {package}.{node.module}", 1)
     return "".join(_relocated("".join(lines), package, known))
+
+
+def place_of(named: Any) -> str:
+    """Return where a class or a function is, as `module:NAME`. Raises Fault for one that has no place in a module."""
+    place: str = f"{named.__module__}:{named.__qualname__}"
+    if not place.rpartition(":")[2].isidentifier():
+        raise errors.Fault(f"{place} is in no module by a name of its own", remedy="write it as a function of a module")
+    return place
+
+
+def _of_resources(pack: Pack) -> Iterator[str]:
+    """Yield the modules in which there is what makes the pack's own resources."""
+    for one in own_resources(pack):
+        yield from (place_of(named).partition(":")[0] for named in (one.make, one.settings, one.kind))
+        yield from (place.partition(":")[0] for place in one.built_in.values())
+        if one.in_shadow is not None:
+            yield place_of(one.in_shadow).partition(":")[0]
 
 
 def _relocated(text: str, package: str, tops: set[str]) -> Iterator[str]:

@@ -6,14 +6,14 @@ sent by the platform, with what else the call did.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, cast
 
 import msgspec
 
-from isthmus.kernel import Capability, Context, FrontEnd, Pack, Value, decode, encode, errors
-from isthmus.kernel.host import AnswerFailed, Implementation
+from isthmus.kernel import Capability, Context, FrontEnd, Pack, Registry, Value, decode, encode, errors
+from isthmus.kernel.host import AnswerFailed, Implementation, Release
 from isthmus.manifest import FrontEndCheck
 from isthmus.runtime.adopt.request import Operation
 from isthmus.runtime.adopt.service import Auth, Service
@@ -22,6 +22,8 @@ from isthmus.runtime.isolation.wire import wire_of
 from .held import joins
 from .messages import ATTRIBUTES, QUESTIONS_MAX, Forwarded, Known, Refused, Replied, Wanted, written
 from .own import described
+
+Sent = Callable[[Capability[Any, Any], Forwarded], Awaitable[Replied]]
 
 _KERNELS: Final = {
     one.slug: one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.IsthmusError)
@@ -35,37 +37,13 @@ def in_place(pack: Pack, url: str, secret: str, *, is_undone: bool = False) -> P
     that has the service's token. is_undone: nothing that a call does there stays.
     """
     service = Service(name=pack.name, url=url, auth=Auth(kind="bearer", secret=secret))
-    place = _Place(pack, service, is_undone=is_undone)
 
     def problems(front_end: FrontEnd, _: Sequence[Pack]) -> Iterator[str]:
         for one in joins(pack, front_end.capabilities):
             yield f"{one.why}, and {pack.name} is a service at {url}: declare the flow with Effect.SAGA"
 
-    functions = tuple(
-        Implementation(
-            capability=one.capability, function=place.function(one.capability), source=f"{url} ({one.source})"
-        )
-        for one in pack.implemented()
-    )
-    return replace(
-        pack,
-        service=(),
-        implementations=functions,
-        conditions=(),
-        entities=(),
-        metrics=(),
-        brings=(*pack.brings, FrontEndCheck(problems=problems)),
-    )
-
-
-class _Place:
-    def __init__(self, pack: Pack, service: Service, *, is_undone: bool) -> None:
-        self._service = service
-        self._points = pack.extension_points().values()
-        self._events = {getattr(one, "__isthmus_event__").name: one for one in pack.events().values()}  # noqa: B009 - set by event()
-        self._is_undone = is_undone
-
-    def function(self, capability: Capability[Any, Any]) -> Any:
+    async def sent(capability: Capability[Any, Any], call: Forwarded) -> Replied:
+        limit_s = capability.deadline_ms / 1000
         operation = Operation(
             method="POST",
             path=f"/v1/{capability.name}",
@@ -74,11 +52,60 @@ class _Place:
             body="json",
             is_wrapped=False,
         )
+        return decode(await service.call(operation, {"body": call}, call.call_id, limit_s, call.front_end), Replied)
 
+    placed = answered_by(pack, sent, url, is_undone=is_undone)
+    return replace(placed, brings=(*pack.brings, FrontEndCheck(problems=problems)))
+
+
+def answered_by(pack: Pack, sent: Sent, where: str, *, is_undone: bool) -> Pack:
+    """Return a pack whose calls are answered elsewhere. sent: takes one there, and returns the reply to it."""
+    place = _Place(pack, sent, is_undone=is_undone)
+    functions = tuple(
+        Implementation(
+            capability=one.capability, function=place.function(one.capability), source=f"{where} ({one.source})"
+        )
+        for one in pack.implemented()
+    )
+    own: dict[str, Any] = {
+        "service": (),
+        "implementations": functions,
+        "conditions": (),
+        "entities": (),
+        "metrics": (),
+        "takes": tuple(pack.extendable()),
+    }
+    return _Placed(**{one.name: getattr(pack, one.name) for one in fields(Pack)} | own)
+
+
+def replaced(release: Release, pack: Pack) -> Release:
+    """Return a release with another pack in the place of the one of its name."""
+    packs = [pack if one.name == pack.name else one for one in release.packs.values()]
+    return Registry().add(*packs, *(line.front_end for line in release.lines.values())).freeze()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Placed(Pack):
+    """A pack whose rows are elsewhere. takes: the entities that front ends give attributes all the same."""
+
+    takes: tuple[str, ...] = ()
+
+    def extendable(self) -> list[str]:
+        return list(self.takes)
+
+
+class _Place:
+    def __init__(self, pack: Pack, sent: Sent, *, is_undone: bool) -> None:
+        self._sent = sent
+        self._points = pack.extension_points().values()
+        self._events = {getattr(one, "__isthmus_event__").name: one for one in pack.events().values()}  # noqa: B009 - set by event()
+        self._is_undone = is_undone
+
+    def function(self, capability: Capability[Any, Any]) -> Any:
         async def forwarded(ask: Value, ctx: Context) -> Any:
             call = self._forwarded(ask, ctx)
             for _ in range(QUESTIONS_MAX):
-                replied = await self._sent(operation, call, capability, ctx)
+                replied = await self._sent(capability, call)
                 if replied.wanted is None:
                     return self._answer(replied, capability, ctx)
                 call = call.replace(known=(*call.known, await self._known(replied.wanted, ctx)))
@@ -103,13 +130,6 @@ class _Place:
             is_undone=self._is_undone,
         )
 
-    async def _sent(
-        self, operation: Operation, call: Forwarded, capability: Capability[Any, Any], ctx: Context
-    ) -> Replied:
-        limit_s = capability.deadline_ms / 1000
-        body = await self._service.call(operation, {"body": call}, call.call_id, limit_s, ctx.front_end)
-        return decode(body, Replied)
-
     async def _known(self, wanted: Wanted, ctx: Context) -> Known:
         arguments = bytes(wanted.arguments)
         if wanted.question.startswith(ATTRIBUTES):
@@ -118,9 +138,16 @@ class _Place:
         else:
             point = next(one for one in self._points if one.name == wanted.question)
             wire = wire_of(point)
-            asked = ctx.answer(point)(*wire.read_arguments(arguments))
+            sold = (await ctx.as_of(wanted.plan)).acting_for(wanted.box or ctx.box)
+            asked = sold.answer(point)(*wire.read_arguments(arguments))
             said = wire.worded(await asked if point.is_async else asked)
-        return Known(question=wanted.question, arguments=wanted.arguments, answer=msgspec.Raw(written(said)))
+        return Known(
+            question=wanted.question,
+            arguments=wanted.arguments,
+            answer=msgspec.Raw(written(said)),
+            plan=wanted.plan,
+            box=wanted.box,
+        )
 
     def _answer(self, replied: Replied, capability: Capability[Any, Any], ctx: Context) -> Any:
         if replied.refused is not None:

@@ -1,6 +1,7 @@
 """A pack that stands alone, over HTTP: `python -m PACKAGE load | serve`.
 
-SERVICE_DATABASE_URL is its PostgreSQL, SERVICE_TOKEN what callers send as `Authorization: Bearer …`.
+SERVICE_DATABASE_URL is its PostgreSQL, SERVICE_TOKEN what callers send as `Authorization: Bearer …`. Where it has any,
+SERVICE_SETTINGS is the file of its settings, and SERVICE_DATA the folder of what it keeps in files.
 """
 
 from __future__ import annotations
@@ -26,19 +27,20 @@ from isthmus.store import Database, MigrationSource, migrate
 
 from . import tables
 from .calling import Calls
+from .given import FILE, NOTHING_SAID, Said, made, said_in
 from .messages import Forwarded
 
 BODY_BYTES_MAX: Final = 8 << 20  # as much as a platform reads of an answer
 
 
-def application(pack: Pack, url: str, token: str) -> Starlette:
+def application(pack: Pack, url: str, token: str, said: Said = NOTHING_SAID) -> Starlette:
     """Return the service of a pack on a database that has its tables."""
     calls: list[Calls] = []
 
     @asynccontextmanager
     async def opened(_: Starlette) -> AsyncGenerator[None]:
         async with await Database.open(url) as database:
-            calls.append(Calls(pack, database))
+            calls.append(Calls(pack, database, made(pack, database, said)))
             yield
 
     async def call(request: Request) -> Response:
@@ -76,7 +78,8 @@ def main(pack: Pack, folder: Path, arguments: Sequence[str] = ()) -> None:
     if asked.command == "load":
         asyncio.run(_load(pack, url, asked.data))
         return
-    uvicorn.run(application(pack, url, token), host=asked.host, port=asked.port, log_level="warning")
+    said = said_in(os.environ.get(FILE, ""))
+    uvicorn.run(application(pack, url, token, said), host=asked.host, port=asked.port, log_level="warning")
 
 
 async def _load(pack: Pack, url: str, data: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final, Literal
@@ -17,6 +17,7 @@ from isthmus.language import mark
 from .index import Term, logic_out, neutrality, share
 from .observe import Observed
 from .probes import Site, untried
+from .turned import turned
 
 Verdict = Literal["lift", "delete"]
 # default: a question whose only answer everybody has; constant: a setting that is the same everywhere
@@ -31,6 +32,7 @@ ALONE_MIN: Final = 30  # calls of a capability by one front end, before it is th
 ALONE_DAYS: Final = timedelta(days=7)  # since calls are kept: what others call once a week is nobody's alone before
 USED_MIN: Final = 200  # calls in all, before a capability that none of them called is one that nobody calls
 OPTIONS_MIN: Final = 2  # seen, before how many are used is a share: one alone would make the index nothing
+NONE_MIN: Final = 5  # options, before that none of them is used says anything
 AS_IT_COMES: Final = ("first_answer", "fold", "total", "lowest", "highest")  # one answer alone is the result
 ASKED_MIN: Final = 30  # before an answer that never said anything is dead
 
@@ -38,9 +40,9 @@ ASKED_MIN: Final = 30  # before an answer that never said anything is dead
 class Finding(Value):
     """One thing to lift to a front end or to delete: where, why, and what to do next.
 
-    name: by which `isthmus thin lift` and `delete` know it; empty for a branch, which has its place. pack: whose code
-    it is; nothing of a front end's. is_elsewhere: it came with another's release, so that who reads this cannot change
-    it.
+    name: by which `isthmus thin lift` and `delete` know it; empty for a branch, which has its place. holds: of a
+    branch, whether its condition does for that front end. pack: whose code it is; nothing of a front end's.
+    is_elsewhere: it came with another's release, so that who reads this cannot change it.
     """
 
     verdict: Verdict
@@ -53,6 +55,7 @@ class Finding(Value):
     is_elsewhere: bool = False
     kind: Kind = "branch"
     name: str = ""
+    holds: bool = True
 
 
 class Weighed(Value):
@@ -67,7 +70,11 @@ def weigh(observed: Observed, release: Release, today: date, over: timedelta = t
     """Judge what was observed. over: for how long calls were kept."""
     platform = list(observed.sites(observed.platform))
     own = list(observed.sites(observed.own))
-    leaks, judged = _leaks(observed, platform)
+    knobs = list(_knobs(observed, release))
+    keys = [one.name for one in knobs if one.kind == "setting"]
+    leaks, judged = _leaks(
+        observed, release.lines, platform, {file: turned(file, keys) for file in {site.file for _, site in platform}}
+    )
     named = [
         Finding(
             verdict="lift",
@@ -80,10 +87,10 @@ def weigh(observed: Observed, release: Release, today: date, over: timedelta = t
         )
         for one in observed.named
     ]
-    knobs = list(_knobs(observed, release))
     alone = len(leaks) + len(named) + sum(one.verdict == "lift" for one in knobs)
     calls = sum(observed.used.values())
-    capabilities, shared, unused = _surface(observed, release, over) if calls >= USED_MIN else ((), (), ())
+    is_known = calls >= USED_MIN and over >= ALONE_DAYS
+    capabilities, shared, unused = _surface(observed, release) if is_known else ((), (), ())
     options, live = _options(observed, release)
     terms = (
         logic_out(len(platform), len(own), observed.calls.total()),
@@ -94,10 +101,10 @@ def weigh(observed: Observed, release: Release, today: date, over: timedelta = t
             len(capabilities),
             mark(f"{len(shared)} of {len(capabilities)} capabilities serve two front ends or more")
             if capabilities
-            else mark(f"{calls:,} calls are too few to say which capabilities nobody needs"),
+            else mark(f"{calls:,} calls of {_long(over)} are too few to say which capabilities nobody needs"),
         ),
         share("options-live", live, options, mark(f"{live} of {options} options have two values in use"))
-        if options >= OPTIONS_MIN
+        if options >= (OPTIONS_MIN if live else NONE_MIN)
         else share(
             "options-live", 0, 0, mark(f"{options} options were seen, which is too few to say how many are used")
         ),
@@ -107,8 +114,13 @@ def weigh(observed: Observed, release: Release, today: date, over: timedelta = t
     return Weighed(terms=terms, findings=findings, decisions=dict(sorted(by_pack.items())))
 
 
-def _leaks(observed: Observed, platform: Sequence[tuple[int, Site]]) -> tuple[list[Finding], int]:
-    """Find arms that one front end alone takes, where three came by their function often; and how many were judged."""
+def _leaks(
+    observed: Observed, lines: Container[str], platform: Sequence[tuple[int, Site]], known: Mapping[Path, set[int]]
+) -> tuple[list[Finding], int]:
+    """Find arms that one front end alone takes, where three came by their function often; and how many were judged.
+
+    known: lines whose decisions are found by the setting that they ask for.
+    """
     functions = {
         (site.file, site.function): number
         for number, site in enumerate(observed.probes.sites)
@@ -119,16 +131,21 @@ def _leaks(observed: Observed, platform: Sequence[tuple[int, Site]]) -> tuple[li
     for number, site in platform:
         function = functions.get((site.file, site.function))
         calls = observed.probes.calls_of(function) if function is not None else {}
-        if sum(count >= CALLS_MIN for count in calls.values()) < FRONT_ENDS_MIN:
+        if sum(count >= CALLS_MIN for code, count in calls.items() if code in lines) < FRONT_ENDS_MIN:
             continue
         judged += 1
+        if site.line in known[site.file]:
+            continue
         for arm in (True, False):
             takers = {code: taken for code, arms in observed.probes.taken.items() if (taken := arms[number, arm])}
             if len(takers) != 1 or arm in site.refuses:
                 continue
             ((code, taken),) = takers.items()
-            if arm in site.idle and not observed.probes.taken[code][number, not arm]:
-                continue  # it has nothing of what is asked about, and so does nothing: that is no logic of its own
+            if code not in lines:
+                continue  # the group is no front end, and answers nothing
+            is_nothing = arm in site.idle or (number, arm) in observed.probes.absent
+            if is_nothing and not observed.probes.taken[code][number, not arm]:
+                continue  # it has nothing of what is asked about: that is no logic of its own
             if taken >= max(SHARE_MIN * calls.get(code, 0), math.log(max(2, calls.get(code, 0)))):
                 found.append(_leak(observed, site, arm, code, calls))
     return found, judged
@@ -145,6 +162,7 @@ def _leak(observed: Observed, site: Site, arm: bool, code: str, calls: Mapping[s
         evidence=mark(f"{site.function} was called {calls[code]:,} times for {code}, and for others: {others}"),
         next=mark(f"make it an extension point of {observed.platform[site.file]} that {code} answers"),
         pack=observed.platform[site.file],
+        holds=arm,
     )
 
 
@@ -228,12 +246,15 @@ def _options(observed: Observed, release: Release) -> tuple[int, int]:
     return len(seen), sum(len(values) > 1 for values in seen.values())
 
 
-def _surface(
-    observed: Observed, release: Release, over: timedelta
-) -> tuple[Sequence[str], Sequence[str], Sequence[Finding]]:
+def _long(over: timedelta) -> str:
+    """Return how long calls were kept, as it is said."""
+    return f"{over.days} days" if over >= timedelta(days=1) else f"{over / timedelta(hours=1):.1f} h"
+
+
+def _surface(observed: Observed, release: Release) -> tuple[Sequence[str], Sequence[str], Sequence[Finding]]:
     """Return the capabilities that are offered, those that two front ends call, and what to do about others.
 
-    What one front end alone has called a few times, or for a few days, others may call yet.
+    What one front end alone has called a few times others may call yet.
     """
     offered = sorted(
         name
@@ -247,7 +268,7 @@ def _surface(
         times = observed.used[users[0], name] if users else 0
         if len(users) > 1:
             shared.append(name)
-        elif not users or (times >= ALONE_MIN and over >= ALONE_DAYS):
+        elif not users or (times >= ALONE_MIN and users[0] in release.lines):
             said = mark(f"{users[0]} alone calls it") if users else mark("nobody called it")
             found.append(
                 Finding(
@@ -339,8 +360,9 @@ def _dead_answers(observed: Observed, release: Release) -> Iterator[Finding]:
             if answer.owner.partition(".")[0] != code or observed.asked[code, name] < ASKED_MIN:
                 continue
             code_of = inspect.unwrap(answer.function).__code__
-            if observed.said[answer.label, name, True]:
-                continue
+            passed = observed.said[answer.label, name, False]
+            if observed.said[answer.label, name, True] or ((answer.when or answer.applies) and not passed):
+                continue  # of one whose case never came nobody knows what it would have said
             if not untried(observed.probes, code, Path(code_of.co_filename), code_of.co_qualname):
                 yield Finding(
                     verdict="delete",

@@ -26,6 +26,7 @@ WEIGHTS: Final = {
 }
 OUT_ENOUGH: Final = 0.60  # of the decisions that are taken: the front ends' own
 CALLS_MIN: Final = 100  # run again in all: a decision that one in thirty takes is seen with 97 %
+KNOWN_MIN: Final = 0.3  # of the weights, before what is known is an index: one term alone is none
 LEAK: Final = 0.05  # decisions that one front end alone takes, of the platform's: neutrality falls to 1/e
 THIN, WATCH = 80, 60
 
@@ -48,11 +49,11 @@ class Index(Value):
 
 
 def index_of(terms: Mapping[str, Term]) -> Index:
-    """Return the index over terms; those without a value count for nothing."""
+    """Return the index over terms; those without a value count for nothing, and too few are no index."""
     known = {name: term.value for name, term in terms.items() if term.value is not None}
-    if not known:
-        return Index(value=None, grade="unknown", weakest="", terms=tuple(terms.values()))
     whole = sum(WEIGHTS[name] for name in known)
+    if whole < KNOWN_MIN:
+        return Index(value=None, grade="unknown", weakest="", terms=tuple(terms.values()))
     least = min(known, key=lambda name: known[name])
     if known[least] <= 0:
         value = 0.0

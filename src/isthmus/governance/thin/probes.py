@@ -42,6 +42,7 @@ class Probes:
 
     sites: list[Site] = field(default_factory=list[Site])
     taken: dict[str, Counter[Arm]] = field(default_factory=dict[str, Counter[Arm]])
+    absent: set[Arm] = field(default_factory=set[Arm])  # arms that were taken since what is asked about is not there
     front_end: str = ""  # on whose behalf what runs now runs
 
     def condition(self, site: int, value: object) -> bool:
@@ -49,6 +50,12 @@ class Probes:
         arm = bool(value)
         self._counted()[site, arm] += 1
         return arm
+
+    def present(self, site: int, value: object, is_denied: bool) -> bool:
+        """Count an arm of a condition that is one value: where that is nothing (None, empty), no fact is asked for."""
+        if not value and not isinstance(value, bool):
+            self.absent.add((site, is_denied))
+        return self.condition(site, bool(value) is not is_denied)
 
     def entered(self, site: int, value: Any = None) -> Any:
         """Count that a function, a body or an operand was reached, and return the value."""
@@ -198,7 +205,14 @@ class _Instrumenting(ast.NodeTransformer):
         text = f"{'while' if isinstance(node, ast.While) else 'if'} {ast.unparse(node.test)}"
         self.generic_visit(node)
         if self._within:
-            node.test = self._probe("condition", "condition", node.test, text, node.test, refuses, idle)
+            test: ast.expr = node.test
+            is_denied = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+            value = test.operand if isinstance(test, ast.UnaryOp) and is_denied else test
+            if isinstance(value, ast.Name | ast.Attribute):
+                node.test = self._probe("present", "condition", test, text, value, refuses, idle)
+                node.test.args.append(ast.copy_location(ast.Constant(is_denied), test))
+            else:
+                node.test = self._probe("condition", "condition", test, text, test, refuses, idle)
         return node
 
     def _body(self, node: Any, text: str, placed: Any = None) -> ast.AST:
@@ -219,7 +233,7 @@ class _Instrumenting(ast.NodeTransformer):
         value: ast.expr | None = None,
         refuses: frozenset[bool] = frozenset(),
         idle: frozenset[bool] = frozenset(),
-    ) -> ast.expr:
+    ) -> ast.Call:
         shown = text if len(text) <= TEXT_MAX else f"{text[: TEXT_MAX - 1]}…"
         number = len(self._probes.sites)
         self._probes.sites.append(Site(self._file, node.lineno, ".".join(self._within), kind, shown, refuses, idle))

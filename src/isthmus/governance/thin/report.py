@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from inspect import unwrap
 from pathlib import Path
@@ -55,15 +56,17 @@ async def measure(
     root: Path | None = None,
     age: Age | None = None,
     more: Iterable[Finding] = (),
+    group: str = "",
 ) -> Report:
     """Run recorded calls again, observed, and judge them together with what git says of the past.
 
     root: below which lies what who reads this can change; all of it where it is not said. age: tells what is too young
-    to be judged by these calls. more: what was found otherwise.
+    to be judged by these calls. more: what was found otherwise. group: who owns what front ends share, and is none.
     """
     observed = await observe.observe(database, platform, counted=counted, limit=limit, step=step)
     over = timedelta.max if age is None else now - age.begun
-    weighed = weigh(observed, platform.release, date(now.year, now.month, now.day), over)
+    judging = replace(platform.release, lines={k: one for k, one in platform.release.lines.items() if k != group})
+    weighed = weigh(observed, judging, date(now.year, now.month, now.day), over)
     terms = {term.name: term for term in (*weighed.terms, *past.terms)}
     elsewhere = frozenset[str]() if root is None else _elsewhere(platform.release, root)
     judged = [one for one in weighed.findings if age is None or not _is_young(one, age, platform.release)]

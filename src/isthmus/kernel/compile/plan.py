@@ -67,11 +67,12 @@ class Table(dict[Point, Function]):
 class Plan:
     """What one box of a front end answers; `line` is the front end, as released."""
 
-    __slots__ = ("_candidates", "_traced", "answer", "box", "dims", "front_end", "line", "settings")
+    __slots__ = ("_candidates", "_traced", "answer", "box", "dims", "front_end", "line", "own", "settings")
 
     def __init__(self, line: CompiledFrontEnd, box: str, dims: Dims, node: Node) -> None:
         self.line = line
         self.front_end = line.front_end.code
+        self.own = f"{self.front_end}."  # what names of its own capabilities begin with
         self.box = box
         self.dims = dims
         self.settings = node.settings

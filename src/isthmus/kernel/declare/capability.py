@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Generic, TypeVar, cast, get_type_hints
+from typing import Any, Generic, TypeVar, get_type_hints
 
 from ..contract import Value
 from ..errors import IsthmusError
@@ -148,7 +148,7 @@ def event_kind(value: Value | type[Value]) -> EventKind:
     """Return what an event type was declared as; TypeError where it was not."""
     if (kind := getattr(value, "__isthmus_event__", None)) is None:
         raise TypeError(f"{value!r} is not declared with @event")
-    return cast(EventKind, kind)
+    return kind
 
 
 def source_of(function: Callable[..., object]) -> str:

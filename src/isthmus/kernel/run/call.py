@@ -40,8 +40,9 @@ class Runner(Protocol):
 
     release: Release
     store: Store
-    resources: dict[type, object]
+    resources: dict[type, Any]
     journal: Journal | None
+    waiting: dict[object, Any]  # what calls wait for together, of each `GroupCommit`
 
     async def run(self, call: Call) -> Answered: ...
     async def beside(self, call: Call, capability: Capability[A, R], ask: A, limit_ms: int) -> R: ...
@@ -67,6 +68,9 @@ class StepTransaction(Protocol):
 
 class _NoSession:
     """Stands where a session would: the flow between its steps has no transaction."""
+
+    def own(self) -> Any:
+        return self
 
     def __getattr__(self, name: str) -> Any:
         raise Fault("a flow in steps has no transaction of its own", remedy="put statements into a capability")
@@ -156,25 +160,20 @@ class Call:
 class CallContext:
     """The context of one call: what `declare/context.py` says, each from the call and its plan."""
 
-    __slots__ = ("_call", "_capability", "answer", "plan")
+    __slots__ = ("_call", "_capability", "answer", "front_end", "now", "plan", "session")
 
     def __init__(self, call: Call, plan: Plan, capability: Capability[Any, Any]) -> None:
         self._call = call
         self._capability = capability
         self.plan = plan
         self.answer = plan.answer if call.trace is None else plan.traced
-
-    @property
-    def front_end(self) -> str:
-        return self.plan.front_end
+        self.front_end = plan.front_end
+        self.now = call.now
+        self.session = call.session.own() if capability.name.startswith(plan.own) else call.session
 
     @property
     def box(self) -> str:
         return self.plan.box
-
-    @property
-    def now(self) -> datetime:
-        return self._call.now
 
     @property
     def call_id(self) -> str:
@@ -189,10 +188,6 @@ class CallContext:
         return self._call.is_taken_over
 
     @property
-    def session(self) -> Session:
-        return self._call.session.own() if self._capability.pack == self.plan.front_end else self._call.session
-
-    @property
     def random(self) -> random.Random:
         return self._call.randomness()
 
@@ -205,7 +200,7 @@ class CallContext:
     def resource(self, type_: type[T], otherwise: T | None = None) -> T:
         if (found := self._call.platform.resources.get(type_, otherwise)) is None:
             raise Fault(f"nothing provides {type_.__name__}", remedy="pass it in the resources of the Platform")
-        return cast(T, found)
+        return found
 
     def attributes(self, entity: str, given: dict[str, Any], path: str) -> dict[str, Any]:
         declared = self.plan.line.front_end.attributes.get(entity)
@@ -226,8 +221,10 @@ class CallContext:
         call, kind, data = self._call, event_kind(event), encode(event)
         if call.offered.capability.effect is not Effect.WRITE:
             raise Fault(f"{type(event).__name__} emitted outside a transaction", remedy="emit in a WRITE capability")
-        own = (one for one in self.plan.line.front_end.events if event_kind(one).name == kind.name)
-        if (contract := call.platform.release.events.get(kind.name) or next(own, None)) is None:
+        contract = call.platform.release.events.get(kind.name) or next(
+            (one for one in self.plan.line.front_end.events if event_kind(one).name == kind.name), None
+        )
+        if contract is None:
             fact = f"{self.front_end!r} emits {kind.name!r}, which neither a pack nor this front end declares"
             raise Fault(fact, remedy=f"write FrontEnd(events=({type(event).__name__},), …)")
         try:
@@ -281,7 +278,7 @@ class CallContext:
             return await call.saga.step(call, offered, ask, ends)
         answering = offered.implementation.function(ask, CallContext(call, self.plan, capability))
         try:
-            return await call.traced(capability.name, ask, answering)
+            return await (answering if call.trace is None else call.traced(capability.name, ask, answering))
         except BaseException:
             call.rollback_only = call.rollback_only if capability.effect is Effect.READ else capability.name
             raise
@@ -321,7 +318,8 @@ class CallContext:
         if capability.effect not in _MAY_CALL[within]:
             fact = f"{capability.name!r} ({capability.effect.value}) cannot run inside a {within.value}"
             raise Fault(fact, remedy="call it from a flow in steps")
-        return self.plan.line.find(capability.name)
+        line = self.plan.line
+        return line.offered.get(capability.name) or line.find(capability.name)
 
 
 def new_call_id(now: datetime) -> str:

@@ -19,12 +19,11 @@ import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 from .. import errors, ports
 from ..deadline import DeadlinePassed, within
 from ..declare.context import Context
-from .call import Answered, Call, CallContext, Runner
+from .call import Answered, Call, CallContext
 from .pipeline import write_alone
 
 A = TypeVar("A")
@@ -62,7 +61,6 @@ class GroupCommit(Generic[A, R]):
     def __init__(self, by: Callable[[A], Hashable | None], decide: Decide[A, R]) -> None:
         self._by = by
         self._decide = decide
-        self._queues: WeakKeyDictionary[Runner, dict[Hashable, Queue]] = WeakKeyDictionary()
 
     def __call__(self, call: Call) -> Coroutine[Any, Any, Answered] | None:
         """Take a call up, or give None where it goes alone."""
@@ -72,8 +70,8 @@ class GroupCommit(Generic[A, R]):
         return None if key is None else self._joined(call, (call.plan.front_end, key))
 
     async def _joined(self, call: Call, key: Hashable) -> Answered:
-        queues = self._queues.setdefault(call.platform, {})
-        queue = queues.setdefault(key, Queue())
+        queues: dict[Hashable, Queue] = call.platform.waiting.setdefault(self, {})
+        queue = queues.get(key) or queues.setdefault(key, Queue())
         answered = asyncio.get_running_loop().create_future()
         queue.waiting.append((call, answered))
         if queue.work is None:

@@ -80,13 +80,14 @@ class Platform:
         self.release = release
         self.store = store
         self.clock = clock
-        self.resources = dict(resources or {})
+        self.resources: dict[type, Any] = dict(resources or {})
         self.guard = cast("Guard | None", self.resources.get(Guard))
         self.journal = cast("Journal | None", self.resources.get(Journal))
         self.switches = cast("Switches | None", self.resources.get(Switches))
         self.views = cast("Views | None", self.resources.get(Views))
         self.recorder = recorder
         self.observe = observe
+        self.waiting: dict[object, Any] = {}
 
     async def call(
         self,

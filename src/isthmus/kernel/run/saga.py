@@ -15,6 +15,7 @@ on without it, is written with the next step, and refused again at that place.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -27,7 +28,6 @@ from ..deadline import within
 from ..declare.capability import Effect
 from ..errors import AlreadyAnswered, BadAsk, Fault, IsthmusError, Refusal, Unavailable
 from ..ports import Claim, Saga, Stepping, Superseded
-from ..trace import tracing_part
 from .call import Answered, Call, Ends
 
 OWN_KEY = "call/"  # before the id of a call that came without a key
@@ -370,11 +370,8 @@ def _inner(call: Call, offered: BoundCapability, ask: Any, place: str) -> Call:
     return inner
 
 
-async def _traced(call: Call) -> Any:
-    answering = _answer(call)
-    if call.trace is None:
-        return await answering
-    return await tracing_part(call.trace, call.offered.capability.name, call.ask, answering)
+def _traced(call: Call) -> Coroutine[Any, Any, Any]:
+    return call.traced(call.offered.capability.name, call.ask, _answer(call))
 
 
 async def _answer(call: Call) -> Any:

@@ -70,7 +70,7 @@ def allocated(
     allocations: list[api.Allocation] = []
     short: list[dict[str, object]] = []
     for at, (line, source) in enumerate(zip(lines, sourcing, strict=True)):
-        found = [place for place in dict.fromkeys((line.sku, code) for code in source.locations) if place in left]
+        found = [place for place in dict.fromkeys([(line.sku, code) for code in source.locations]) if place in left]
         taken = (_split if source.may_split else _whole)(line.quantity, [left[place] for place in found])
         if taken is None:
             short.append(_short(at, line, source, [left[place] for place in found]))
@@ -90,14 +90,12 @@ def _allocation(line: int, place: Place, stocked: int, beyond: int, lent: api.Le
 
 def _split(quantity: int, left: Sequence[Sequence[int]]) -> list[tuple[int, int]] | None:
     """Take what lies there from one after the other, and then the rest as back-orders."""
-    if quantity > sum(stocked + beyond for stocked, beyond in left):
-        return None
     taken = [[0, 0] for _ in left]
     for kind in (0, 1):
         for at, there in enumerate(left):
             taken[at][kind] = min(quantity, there[kind])
             quantity -= taken[at][kind]
-    return [(stocked, beyond) for stocked, beyond in taken]
+    return None if quantity else [(stocked, beyond) for stocked, beyond in taken]
 
 
 def _whole(quantity: int, left: Sequence[Sequence[int]]) -> list[tuple[int, int]] | None:
@@ -137,8 +135,10 @@ def promised(stocks: Sequence[api.StockAt], allocations: Sequence[api.Allocation
 def held_changes(allocations: Iterable[api.Allocation]) -> list[Change]:
     """Return what holding these allocations does to each stock."""
     return merged(
-        Change(sku=one.sku, location=one.location, reserved=one.quantity, back_ordered=one.back_ordered)
-        for one in allocations
+        [
+            Change(sku=one.sku, location=one.location, reserved=one.quantity, back_ordered=one.back_ordered)
+            for one in allocations
+        ]
     )
 
 

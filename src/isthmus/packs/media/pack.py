@@ -18,6 +18,7 @@ PACK = Pack(
             make=api.connected,
             providers="media",
             built_in={"folder": "isthmus.packs.media.api.stores:FOLDER"},
+            stands_alone=True,
         ),
         Files(path="/media", kind=api.MediaFiles, bytes_max=api.BYTES_MAX, check=api.check_file, note=api.note_file),
     ),

@@ -69,6 +69,7 @@ PACK = Pack(
             providers="notification",
             built_in={"nobody": "isthmus.packs.notification.api.senders:FOLDER"},
             in_shadow=api.quiet,
+            stands_alone=True,
         ),
         Gauge(
             name="messages_waiting",

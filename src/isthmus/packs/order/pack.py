@@ -215,6 +215,7 @@ PACK = Pack(
             make=numbers.made,
             settings=numbers.NumberSettings,
             in_shadow=numbers.UnusedNumbers,
+            stands_alone=True,
         ),
         Segment(
             code="frequent-buyer",

@@ -71,6 +71,7 @@ PACK = Pack(
             make=connected,
             providers="payment",
             built_in={"test": "isthmus.packs.payment.api.providers:TEST"},
+            stands_alone=True,
         ),
     ),
     conditions=(

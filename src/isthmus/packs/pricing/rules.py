@@ -69,7 +69,7 @@ def agreed_prices(
     lines: Sequence[api.QuoteLine], replaced: Sequence[api.UnitPrice | Pass]
 ) -> Sequence[api.UnitPrice | Pass]:
     """Return what takes the place of the shelf's prices: what was agreed goes before what a front end says now."""
-    if all(line.agreed is None for line in lines):
+    if {line.agreed for line in lines} == {None}:
         return replaced
     by, reason = mark("agreement"), mark("agreed price")
     return [
@@ -81,7 +81,7 @@ def agreed_prices(
 def line_amount(amount: Money, per: int, quantity: int, rounding: api.LineRounding) -> Money:
     """Multiply exactly, then round once to whole steps."""
     if per == rounding.step == 1:  # most prices: a whole number needs no rounding
-        return money(amount.minor * quantity, amount.currency)
+        return Money(currency=amount.currency, minor=amount.minor * quantity)
     exact = Fraction(amount.minor * quantity, per * rounding.step)
     return money(rounded(exact, rounding.rounding) * rounding.step, amount.currency)
 

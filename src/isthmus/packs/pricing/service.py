@@ -117,8 +117,10 @@ def _priced(
     rounding = ctx.answer(api.round_line)(ask.currency)
     chosen = api.LineRounding() if isinstance(rounding, Pass) else rounding
     return tuple(
-        rules.priced_line(line, price_id, is_sale, unit, chosen)
-        for line, price_id, is_sale, unit in zip(listed, ids, granted, replaced, strict=True)
+        [
+            rules.priced_line(line, price_id, is_sale, unit, chosen)
+            for line, price_id, is_sale, unit in zip(listed, ids, granted, replaced, strict=True)
+        ]
     )
 
 

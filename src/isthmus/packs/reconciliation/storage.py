@@ -19,6 +19,12 @@ _EXPECT: Final = """
     from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::date[])
         as given (provider, key, reference, kind, currency, amount, fee, day)
     on conflict (front_end, provider, key) do nothing"""
+# One amount, as of each payment, is written plainly: a column for each is a function scan the less.
+_EXPECT_ONE: Final = """
+    insert into reconciliation.expected (front_end, provider, key, reference, kind, currency, amount_minor, fee_minor,
+        day)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    on conflict (front_end, provider, key) do nothing"""
 _FILE: Final = """
     insert into reconciliation.file (front_end, file_id, provider, name, digest, lines, first_day, last_day,
         imported_at, imported_by)
@@ -73,19 +79,24 @@ PART = 50_000  # lines that go to the database at once
 
 
 async def expect(session: ports.Session, front_end: str, items: Sequence[api.ExpectedAmount], today: date) -> None:
-    await session.later(
-        _EXPECT,
-        front_end,
-        today,
-        [one.provider for one in items],
-        [one.key for one in items],
-        [one.reference for one in items],
-        [one.kind for one in items],
-        [one.amount.currency for one in items],
-        [one.amount.minor for one in items],
-        [one.fee.minor if one.fee else None for one in items],
-        [one.day for one in items],
-    )
+    rows = [
+        (
+            one.provider,
+            one.key,
+            one.reference,
+            one.kind,
+            one.amount.currency,
+            one.amount.minor,
+            one.fee.minor if one.fee else None,
+            one.day,
+        )
+        for one in items
+    ]
+    if len(rows) == 1:
+        *known, day = rows[0]
+        await session.later(_EXPECT_ONE, front_end, *known, day or today)
+    elif rows:
+        await session.later(_EXPECT, front_end, today, *[list(column) for column in zip(*rows, strict=True)])
 
 
 async def expect_payouts(

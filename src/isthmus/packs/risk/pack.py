@@ -5,7 +5,7 @@ from isthmus.manifest import Commands, Every, Job, Keeps, Page, Personal, Resour
 
 from . import api
 from .service import deciding, reviews, scenarios, scoring
-from .service.book import FRESH_S, Book, RiskSettings, book_at
+from .service.book import FRESH_S, Book, RiskSettings, book_at, unseeing
 
 PAGES = "isthmus.packs.risk.pages"
 
@@ -16,8 +16,8 @@ PACK = Pack(
     service=(deciding, scenarios, reviews, scoring),
     migrations="isthmus.packs.risk:migrations",
     brings=(
-        Resource(kind=api.Watching, make=book_at, settings=RiskSettings, in_shadow=Book),
-        Resource(kind=api.Scorers, make=api.connected, providers="risk", in_shadow=api.Scorers),
+        Resource(kind=api.Watching, make=book_at, settings=RiskSettings, in_shadow=unseeing, stands_alone=True),
+        Resource(kind=api.Scorers, make=api.connected, providers="risk", in_shadow=api.Scorers, stands_alone=True),
         Upkeep(name="risk.follow-scenarios", every_s=FRESH_S, of=api.Watching, run=Book.refresh),
         Upkeep(name="risk.prune", every_s=3_600, of=api.Watching, run=Book.prune),
         Job(name="risk.settle-due", when=Every(seconds=15), calls=api.settle_due),

@@ -12,6 +12,7 @@ import asyncio
 import types
 from collections.abc import Awaitable, Coroutine, Generator
 from contextvars import ContextVar
+from types import CoroutineType
 from typing import Any, TypeVar, cast
 
 from greenlet import getcurrent, greenlet
@@ -52,17 +53,19 @@ class IsolatingPlatform(Platform):
         super().__init__(*args, **kwargs)
         self._turns: dict[str, asyncio.Semaphore] = {}
 
-    async def run(self, call: Call) -> Answered:
+    def run(self, call: Call) -> CoroutineType[Any, Any, Answered]:
         front_end = call.plan.line.front_end
         if not isinstance(front_end, IsolatedFrontEnd) or can_wait():
-            return await super().run(call)
-        turns = self._turns.setdefault(front_end.code, asyncio.Semaphore(CALLS_MAX))
+            return super().run(call)
+        return self._run_in_turn(call, self._turns.setdefault(front_end.code, asyncio.Semaphore(CALLS_MAX)))
+
+    async def _run_in_turn(self, call: Call, turns: asyncio.Semaphore) -> Answered:
         try:
             async with asyncio.timeout(call.limit_ms / 1000):
                 await turns.acquire()
         except TimeoutError:
             raise FrontEndAway(
-                f"{CALLS_MAX} other calls of {front_end.code!r} were under way for {call.limit_ms} ms",
+                f"{CALLS_MAX} other calls of {call.plan.front_end!r} were under way for {call.limit_ms} ms",
                 remedy="make its answers faster: they hold its own calls up, and nobody else's",
             ) from None
         token = spent_now.set(DeadlineUsed())

@@ -37,7 +37,7 @@ async def _read_cart(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context, terms
     """Return the lines that are asked for, or those of a basket, with who buys them and what the catalogue says."""
     basket, coupons = await _find_basket(ask, ctx)
     wanted = basket.lines if basket else ask.lines or ()
-    lines = tuple(LineAsk(sku=line.sku, quantity=line.quantity) for line in wanted)
+    lines = tuple([LineAsk(sku=line.sku, quantity=line.quantity) for line in wanted])
     buyer = (
         GUEST if ask.member_id is None else await ctx.call(member.get_buyer, member.GetMember(member_id=ask.member_id))
     )
@@ -45,7 +45,7 @@ async def _read_cart(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context, terms
     if ask.accepts_substitutes:
         lines, instead_of = await substitutes.replaced(ask, lines, buyer, ctx)
     agreed = rules.agreed_by_line(terms.agreed if terms else (), instead_of)
-    attributes = tuple(line.attributes for line in wanted)
+    attributes = tuple([line.attributes for line in wanted])
     if terms is not None and terms.skips_short:
         there = rules.lines_there(lines, await substitutes.shortages(ask, lines, ctx))
         if not there:

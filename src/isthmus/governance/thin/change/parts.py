@@ -124,8 +124,7 @@ def add_element(manifest: Source, keyword: str, text: str) -> None:
     item = cst.Element(cst.parse_expression(text))
     held = next((one for one in call.args if one.keyword and one.keyword.value == keyword), None)
     if held is None:
-        tight = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
-        argument = cst.Arg(cst.Tuple([item.with_changes(comma=cst.Comma())]), cst.Name(keyword), equal=tight)
+        argument = cst.Arg(cst.Tuple([item.with_changes(comma=cst.Comma())]), cst.Name(keyword), equal=_tight())
         manifest.replace(call, call.with_changes(args=_and(call.args, argument)))
         return
     elements = list(cast(cst.Tuple, held.value).elements)
@@ -144,6 +143,10 @@ def _and(arguments: Sequence[cst.Arg], one: cst.Arg) -> list[cst.Arg]:
     return [*first, last.with_changes(comma=arguments[0].comma), one.with_changes(comma=last.comma)]
 
 
+def _tight() -> cst.AssignEqual:
+    return cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+
+
 def _gap(elements: Sequence[Any]) -> Any:
     """Return what stands between two elements, which is a new line where they have a line each."""
     inner = [one.comma.whitespace_after for one in elements[:-1] if isinstance(one.comma, cst.Comma)]
@@ -155,16 +158,18 @@ def _ended(item: cst.Element) -> cst.Element:
 
 
 def tidy(files: Mapping[Path, Path], folder: Path) -> None:
-    """Order imports and lay out lines, as the checkout's settings say; a file that was laid out otherwise stays so.
+    """Order imports and lay out lines, as the checkout's settings say; what was done otherwise in a file stays so.
 
     files: each with the original that it was made from.
     """
     width = () if _is_set_up(folder) else ("--line-length", LINE)
     for one, original in files.items():
-        if one.suffix == ".py" and (
-            not original.exists() or not _ruff(folder, "format", "--check", *width, str(original))
-        ):
+        if one.suffix != ".py":
+            continue
+        was = str(original) if original.exists() else ""
+        if not was or not _ruff(folder, "check", "--select", "I", *width, was):
             _ruff(folder, "check", "--select", "I,F401", "--fix-only", *width, str(one))
+        if not was or not _ruff(folder, "format", "--check", *width, was):
             _ruff(folder, "format", *width, str(one))
 
 
@@ -264,8 +269,8 @@ def unlisted(folder: Path, answer: str, product: Ref) -> Source:
     item = cst.Element(cst.parse_expression(manifest.reach(product)))
     switched = next((one for one in call.args if one.keyword and one.keyword.value == "products"), None)
     if switched is None:
-        argument = cst.Arg(cst.Tuple(_closed([item])), cst.Name("products"))
-        manifest.replace(call, call.with_changes(args=[*call.args, argument]))
+        argument = cst.Arg(cst.Tuple(_closed([item])), cst.Name("products"), equal=_tight())
+        manifest.replace(call, call.with_changes(args=_and(call.args, argument)))
     else:
         known = list(cast(cst.Tuple, switched.value).elements)
         manifest.replace(switched.value, switched.value.with_changes(elements=_closed([*known, item])))

@@ -10,12 +10,27 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from isthmus.kernel import Value
+from isthmus.kernel import Value, decode
 
 from .words import NotSayable, Words, of_type, of_value
 
 SEEN_MAX: Final = 200  # values of a variable that its type is told from
 EXAMPLES_MAX: Final = 3
+
+
+class Place(Value):
+    """Where to look: a line, and the lines of the body that may be entered there.
+
+    otherwise: the lines choose `value`, which would be this expression; the front end's own where `condition` holds.
+    """
+
+    file: str
+    line: int
+    first: int
+    last: int
+    value: str = ""
+    condition: str = ""
+    otherwise: str = ""
 
 
 class Example(Value):
@@ -34,11 +49,9 @@ class Seen(Value):
 
 @dataclass(slots=True)
 class Looking:
-    """Looks at a place: a line, and the lines of the body that may be entered there."""
+    """Looks at a place; at none where it is not given."""
 
-    file: str = ""
-    line: int = 0
-    body: range = range(0)
+    place: Place | None = None
     values: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
     examples: dict[str, list[Example]] = field(default_factory=dict[str, list[Example]])
     _front_end: str = ""
@@ -47,15 +60,15 @@ class Looking:
 
     @classmethod
     def of(cls, place: str) -> Looking:
-        """Read a place as it is written on a command line: file, line, first and last line of the body."""
-        file, line, first, last = place.rsplit(":", 3)
-        return cls(file=str(Path(file).resolve()), line=int(line), body=range(int(first), int(last) + 1))
+        """Read a place as it is written on a command line."""
+        found = decode(place.encode(), Place)
+        return cls(found.replace(file=str(Path(found.file).resolve())))
 
     @contextmanager
     def at(self, front_end: str) -> Generator[None]:
         """Look while a call of a front end runs; where there is no place, do nothing."""
         self._front_end = front_end
-        if not self.file:
+        if self.place is None:
             yield
             return
         sys.settrace(self._called)
@@ -75,36 +88,76 @@ class Looking:
         return Seen(types=types, examples={code: tuple(found) for code, found in self.examples.items()})
 
     def _called(self, frame: FrameType, event: str, argument: object) -> Any:
-        code = frame.f_code
-        is_inside = code.co_filename == self.file and self.line in {line for _, _, line in code.co_lines()}
-        return self._stepped if is_inside else None
+        code, place = frame.f_code, self.place
+        if (
+            place is None
+            or code.co_filename != place.file
+            or place.line not in {line for _, _, line in code.co_lines()}
+        ):
+            return None
+        return self._chosen if place.otherwise else self._stepped
+
+    def _chosen(self, frame: FrameType, event: str, argument: object) -> Any:
+        """Look at a value that is chosen: before the first of its lines, and after the last."""
+        assert self.place is not None
+        key, is_inside = id(frame), self.place.first <= frame.f_lineno <= self.place.last
+        if key in self._entered and (event == "return" or not is_inside):
+            returned = {self.place.value: argument} if event == "return" and is_inside else {}
+            self._left(key, frame, returned)
+        elif is_inside and event == "line" and key not in self._entered:
+            self._entered.add(key)
+            self._came(key, frame)
+            if (before := self._before.pop(key, None)) is not None and self._holds(frame):
+                self._before[key] = before | dict(
+                    _sayable({self.place.value: self._asked(frame, self.place.otherwise)})
+                )
+        return self._chosen
+
+    def _holds(self, frame: FrameType) -> bool:
+        assert self.place is not None
+        return not self.place.condition or bool(self._asked(frame, self.place.condition))
+
+    def _asked(self, frame: FrameType, expression: str) -> Any:
+        """Return what an expression is where a frame stands; None where it has no value there."""
+        try:
+            return eval(expression, {**frame.f_globals, **frame.f_locals})
+        except Exception:
+            return None
 
     def _stepped(self, frame: FrameType, event: str, argument: object) -> Any:
+        assert self.place is not None
         key, line = id(frame), frame.f_lineno
-        if key in self._entered and (line not in self.body or event == "return"):
+        body = range(self.place.first, self.place.last + 1)
+        if key in self._entered and (line not in body or event == "return"):
             self._left(key, frame)
         if event == "return":
             self._before.pop(key, None)
-        elif line == self.line:
+        elif line == self.place.line:
             self._came(key, frame)
-        elif line in self.body and key in self._before:
+        elif line in body and key in self._before:
             self._entered.add(key)
         return self._stepped
 
     def _came(self, key: int, frame: FrameType) -> None:
-        for name, value in frame.f_locals.items():
-            held = self.values.setdefault(name, [])
-            if len(held) < SEEN_MAX:
-                held.append(value)
+        self._note(frame.f_locals)
         if len(self.examples.get(self._front_end, ())) < EXAMPLES_MAX:
             self._before[key] = dict(_sayable(frame.f_locals))
 
-    def _left(self, key: int, frame: FrameType) -> None:
+    def _note(self, variables: Mapping[str, Any]) -> None:
+        for name, value in variables.items():
+            held = self.values.setdefault(name, [])
+            if len(held) < SEEN_MAX:
+                held.append(value)
+
+    def _left(self, key: int, frame: FrameType, returned: Mapping[str, Any] = {}) -> None:
         self._entered.discard(key)
         before = self._before.pop(key, None)
+        after = {**frame.f_locals, **returned}
+        if self.place and self.place.otherwise:
+            self._note({name: value for name, value in after.items() if name == self.place.value})
         found = self.examples.setdefault(self._front_end, [])
         if before is not None and len(found) < EXAMPLES_MAX:
-            example = Example(before=before, after=dict(_sayable(frame.f_locals)))
+            example = Example(before=before, after=dict(_sayable(after)))
             if example not in found:
                 found.append(example)
 

@@ -69,7 +69,9 @@ def lift_setting(
     path = (beside if beside.is_dir() else root / "tests") / f"test_{question.python}.py"
     test = Source(path, "", f'"""{question.name}: where nobody answers, it is as it was."""\n')
     asked = test.reach(Ref(module=f"{package}.api", name=question.python))
-    test.append(f"def test_what_is_said_where_nobody_answers() -> None:\n    assert {asked}() == {test.say(default)}\n")
+    test.append(
+        f"def test_what_is_said_where_nobody_answers() -> None:\n    assert {asked}() {_equal(test.say(default))}\n"
+    )
     budget = parts.raised_budget(root / parts.BUDGETS, pack.name)
     return Change(
         name=question.name,
@@ -223,5 +225,11 @@ def _own(code: Code, folder: Path, question: Question, package: str, key: str, v
     path = folder / f"test_{name}.py"
     test = Source(path, "", f'"""{name}, which was a setting."""\n')
     home = test.reach(Ref(module=f"{folder.parent.name}.{folder.name}.answers", name=name))
-    test.append(f"def test_{name}_says_what_the_setting_did() -> None:\n    assert {home}() == {test.say(value)}\n")
+    test.append(
+        f"def test_{name}_says_what_the_setting_did() -> None:\n    assert {home}() {_equal(test.say(value))}\n"
+    )
     return {path: test.text()}
+
+
+def _equal(said: str) -> str:
+    return f"is {said}" if said in ("None", "True", "False") else f"== {said}"

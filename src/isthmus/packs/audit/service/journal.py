@@ -98,16 +98,17 @@ class Journal:
         return storage.ADD_LINES, front_end, chain.lines(self._accepted(*one) for one in done)
 
     def _accepted(self, call: Call, answer: Any, events: Sequence[ports.EventRow]) -> bytes:
-        capability, own = call.offered.capability, call.plan.line.front_end.attributes.get
+        capability, caller, own = call.offered.capability, call.caller, call.plan.line.front_end.attributes.get
         ask, left_out = _short(masked(encode(call.ask), capability.ask, own), ASK_MAX)
         answered = None
         if not events:
             answered, more = _short(masked(encode(answer), capability.answer, own), DATA_MAX)
             left_out = left_out or more
-        return _content(
-            call.id, call.now, call.caller, capability, outcome=api.DONE, box=call.plan.box,
+        return encode(_Content(
+            call.id, call.now, caller.front_end, capability.name, api.DONE, capability.version, call.plan.box,
+            caller.client, caller.person, caller.roles, caller.via, caller.trace,
             ask=ask, changes=_changes(call, events), answer=answered, left_out=left_out,
-        )  # fmt: skip
+        ))  # fmt: skip
 
     async def refused(
         self, capability: Capability[Any, Any], ask: Any, caller: Caller, call_id: str, error: Exception
@@ -116,10 +117,11 @@ class Journal:
         slug = error.slug if isinstance(error, errors.IsthmusError) else type(error).__name__
         reason = error.message if isinstance(error, errors.NotPermitted) else ""  # others may quote what is personal
         kept, left_out = _asked(ask, capability)
-        content = _content(
-            call_id, self._clock(), caller, capability, outcome=slug, reason=reason,
-            path=getattr(error, "path", None) or "", ask=kept, left_out=left_out,
-        )  # fmt: skip
+        content = encode(_Content(
+            call_id, self._clock(), caller.front_end, capability.name, slug, capability.version, "",
+            caller.client, caller.person, caller.roles, caller.via, caller.trace,
+            reason, getattr(error, "path", None) or "", ask=kept, left_out=left_out,
+        ))  # fmt: skip
         try:
             noted = _of_call(call_id) if capability.effect is Effect.SAGA else ""
             await self._write((caller.front_end, content.decode(), noted))
@@ -187,14 +189,6 @@ def journal_at(place: Place) -> Journal:
     return Journal(place.database)
 
 
-def _content(call_id: str, at: datetime, caller: Caller, capability: Capability[Any, Any], **more: Any) -> bytes:
-    made = _Content(
-        call=call_id, at=at, front_end=caller.front_end, capability=capability.name, version=capability.version,
-        client=caller.client, person=caller.person, roles=caller.roles, via=caller.via, trace=caller.trace, **more,
-    )  # fmt: skip
-    return encode(made)
-
-
 def _asked(ask: Any, capability: Capability[Any, Any]) -> tuple[msgspec.Raw, str]:
     """Return what is kept of a refused ask: of one that could not be read nothing but its digest."""
     if not isinstance(ask, bytes):
@@ -213,7 +207,8 @@ def _undeclared(_: str) -> None:
 def _changes(call: Call, events: Sequence[ports.EventRow]) -> list[_Change]:
     """Return what a command caused."""
     front_end = call.plan.line.front_end
-    known, found, room = call.platform.release.events, list[_Change](), CHANGES_MAX
+    found: list[_Change] = []
+    known, room = call.platform.release.events, CHANGES_MAX
     for event in events:
         data, left_out = event.data, ""
         if len(data) <= min(DATA_MAX, room):

@@ -61,7 +61,7 @@ async def check_lines(ask: api.CheckLines, ctx: Context) -> api.SellableLines:
     unknown = [(at, line.sku, "unknown") for at, line in enumerate(ask.lines) if at not in found]
     if unknown:
         raise api.UnknownSku(faults=unknown)
-    items = tuple(one.sellable for one in found.values())
+    items = tuple([one.sellable for one in found.values()])
     allowed = ctx.answer(api.is_sellable)(items)
     closed = [
         (at, items[at].sku, reason)

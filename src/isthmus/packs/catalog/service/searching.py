@@ -53,21 +53,21 @@ async def _search(ask: api.Search, ctx: Context, cursor: _Cursor | None) -> api.
         relevance=api.Relevance() if isinstance(relevance, Pass) else relevance,
         now=ctx.now,
     )
-    found = await storage.search(ctx.session, question, after)
-    if not found and cursor is None:  # nothing is called so: then what begins like it
+    found, meant = await storage.search(ctx.session, question, after)
+    if not found and cursor is None:  # nothing is called so: then what begins like it, where anything does
         question = replace(question, is_wide=True)
-        found = await storage.search(ctx.session, question, after)
-    meant = ""
-    if not found and question.is_wide:  # nor is anything: then what is spelled like it
+        if meant is None:
+            found, meant = await storage.search(ctx.session, question, after)
+    if not found and question.is_wide and meant is None:
         meant = await storage_finding.spelled(ctx.session, ask.text)
-        if meant:
-            found = await storage.search(ctx.session, replace(question, text=meant), after)
+    if not found and question.is_wide and meant:  # nor is anything: then what is spelled like it
+        found, _ = await storage.search(ctx.session, replace(question, text=meant), after)
     items = tuple(item for _, item in found[: ask.limit])
     more = cursor_at(("", *found[ask.limit - 1][0], question.is_wide)) if len(found) > ask.limit else None
     return api.FoundPage(
         items=ctx.answer(api.found_items)(items),
         next_cursor=more,
-        spelled=meant if items else "",
+        spelled=(meant or "") if items else "",
         found_by="postgresql",
     )
 

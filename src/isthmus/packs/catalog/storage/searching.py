@@ -67,10 +67,16 @@ ranked as (
     where (select are_few from few) and listing.sku in (select sku from found)
       and {offered} {filters}
 )
-select are_few, ranked.* from few left join (
+select are_few, ranked.*, case when are_few and ranked.sku is null then {otherwise} end as otherwise
+from few left join (
     select * from ranked where (score, own, title, sku) > ($3, $4, $13, $14) or not $15
     order by score, own, title, sku limit $5) as ranked on true
 """
+# What a search goes on with that finds nothing: told by the statement that finds nothing.
+_OTHERWISE: Final = {
+    "whole": "catalog.otherwise({words}, (select string_agg('(' || wide::text || ')', ' & ')::tsquery from asked))",
+    "wide": "coalesce(catalog.spelled({words}), '')",
+}
 _WALK: Final = """{asked}
 select sku, title, category, brand, seller, product_id from catalog.listing
 where {offered} and (title, sku) > ($3, $4) and {where} {filters}
@@ -105,17 +111,26 @@ class Question:
         filters = "\n  ".join(filters_of(self.ask, arguments))
         arguments += [self.text, self.language]
         form = "wide" if self.is_wide else "whole"
-        asked = _ASKED.format(words=f"${len(arguments) - 1}", language=f"${len(arguments)}", form=form)
-        return {"asked": asked, "form": form, "filters": filters, "offered": _OFFERED}
+        words, language = f"${len(arguments) - 1}", f"${len(arguments)}"
+        asked = _ASKED.format(words=words, language=language, form=form)
+        otherwise = _OTHERWISE[form].format(words=words)
+        return {"asked": asked, "form": form, "filters": filters, "offered": _OFFERED, "otherwise": otherwise}
 
 
-async def search(session: ports.Session, question: Question, after: Place | None) -> list[tuple[Place, api.Found]]:
-    """Return one more than the limit where there is more, each with its place, after which the next page goes on."""
+async def search(
+    session: ports.Session, question: Question, after: Place | None
+) -> tuple[list[tuple[Place, api.Found]], str | None]:
+    """Return one more than the limit where there is more, each with its place, after which the next page goes on.
+
+    Where nothing is found, also what to look for instead: empty where nothing is near, None where that is not known, as
+    where some goods have words that begin like these.
+    """
     found: list[tuple[Place, api.Found]] = []
+    otherwise: str | None = None
     phase, most, at = (after or FIRST)[0], question.ask.limit + 1, after
     while len(found) < most:
         if phase in ("ranked", "titled"):
-            are_few, some = await _ranked(session, question, phase, at, most - len(found))
+            are_few, otherwise, some = await _ranked(session, question, phase, at, most - len(found))
             if phase == "titled" and not are_few:
                 phase, at = "titles", None
                 continue
@@ -127,12 +142,12 @@ async def search(session: ports.Session, question: Question, after: Place | None
             if phase == "rest":
                 break
         phase, at = _NEXT[phase], None
-    return found[:most]
+    return found[:most], otherwise
 
 
 async def _ranked(
     session: ports.Session, question: Question, phase: Phase, after: Place | None, limit: int
-) -> tuple[bool, list[tuple[Place, api.Found]]]:
+) -> tuple[bool, str | None, list[tuple[Place, api.Found]]]:
     of, (_, score, own, title, sku) = question.relevance, after or FIRST
     arguments: list[object] = [question.front_end, question.now, score, own, limit, of.article_number, of.title]
     arguments += [of.brand, of.description, of.coverage, of.begins_percent, of.attribute, title, sku, after is not None]
@@ -140,9 +155,11 @@ async def _ranked(
     parts = question.asked(arguments)
     statement = _RANKED.format(field=field, own=own_words, most=RANKED_MAX, **parts)
     rows = await session.fetch(statement, *arguments)
-    return rows[0]["are_few"], [
-        ((phase, row["score"], row["own"], row["title"], row["sku"]), _found(row)) for row in rows if row["sku"]
-    ]
+    return (
+        rows[0]["are_few"],
+        rows[0]["otherwise"],
+        [((phase, row["score"], row["own"], row["title"], row["sku"]), _found(row)) for row in rows if row["sku"]],
+    )
 
 
 async def _walked(

@@ -278,8 +278,9 @@ def source_lines(lines: Sequence[SourcingLine], destination: Address | None) -> 
 
 
 def _by_priority(offers: Sequence[Offer]) -> tuple[Code, ...]:
-    ranked = sorted(offers, key=lambda offer: (offer.stock.priority, -offer.available, offer.stock.location))
-    return tuple(offer.stock.location for offer in ranked)
+    if len(offers) > 1:  # most goods lie in one place
+        offers = sorted(offers, key=lambda offer: (offer.stock.priority, -offer.available, offer.stock.location))
+    return tuple([offer.stock.location for offer in offers])
 
 
 @extension_point(

@@ -97,7 +97,7 @@ _KEEP: Final = """
         insert into inventory.reservation_step (front_end, reference, state, at, by)
         select $1, reference, 'confirmed', $3, $4 from confirmed
     )
-    select isthmus.expect(exists (select from confirmed), 'reservation_is_held')"""
+    select case when not exists (select from confirmed) then isthmus.expect(false, 'reservation_is_held') end"""
 
 _LOCK_HEAD: Final = """
     select state from inventory.reservation where front_end = $1 and reference = $2 for no key update"""

@@ -328,7 +328,7 @@ def commission(lines: Sequence[DraftLine]) -> Sequence[Money | Pass]:
 
     It is written down with the line and changes nothing for the buyer; 0 to the line's total.
     """
-    return [money(0, line.total.currency) for line in lines]
+    return [Money(currency=line.total.currency, minor=0) for line in lines]
 
 
 @extension_point(

@@ -57,7 +57,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
             delivery_fee=fees[at],
             delivery_tax=fee_taxes[at],
             total=goods[key] + fees[at],
-            commissions=tuple(commissions[line] for line in lines),
+            commissions=tuple([commissions[line] for line in lines]),
         )
         for at, (key, lines) in enumerate(by_key.items())
     ]
@@ -339,8 +339,8 @@ def _placed(ask: api.PlaceOrder, part: storage.Part) -> api.OrderPlaced:
         part=part.key,
         total=money(part.total, ask.currency),
         commission=money(sum(part.commissions), ask.currency),
-        lines=tuple(ask.lines[line] for line in part.lines),
-        commissions=tuple(money(minor, ask.currency) for minor in part.commissions),
+        lines=tuple([ask.lines[line] for line in part.lines]),
+        commissions=tuple([Money(currency=ask.currency, minor=minor) for minor in part.commissions]),
         is_handed_over=ask.is_handed_over,
         delivery_tax=money(part.delivery_tax, ask.currency) if part.delivery_tax else None,
         delivery_taxed=ask.delivery_taxed,

@@ -9,7 +9,7 @@ from msgspec import convert
 
 from isthmus.kernel import decode, ports
 from isthmus.sealing import Seals
-from isthmus.values import Address, Applied, money
+from isthmus.values import Address, Applied, Money, money
 
 from .. import api
 from . import contacts
@@ -37,7 +37,7 @@ def _order(row: ports.Row, email: str, address: Address | None) -> api.Order:
         box=row["box"],
         plan=row["plan"],
         currency=currency,
-        lines=tuple(_line(line, currency) for line in decode(row["lines"], list[dict[str, Any]])),
+        lines=tuple([_line(line, currency) for line in decode(row["lines"], list[dict[str, Any]])]),
         delivery_fee=money(row["delivery_fee_minor"], currency),
         delivery_method=row["delivery_method"],
         total=money(row["total_minor"], currency),
@@ -64,18 +64,18 @@ def _line(row: Mapping[str, Any], currency: str) -> api.OrderLine:
         seller=row["seller"],
         location=row["location"],
         tax_category=row["tax_category"],
-        list_amount=money(row["list_minor"], currency),
-        amount=money(row["amount_minor"], currency),
-        discount=money(row["discount_minor"], currency),
-        tax=money(row["tax_minor"], currency),
-        total=money(row["total_minor"], currency),
+        list_amount=Money(currency=currency, minor=row["list_minor"]),
+        amount=Money(currency=currency, minor=row["amount_minor"]),
+        discount=Money(currency=currency, minor=row["discount_minor"]),
+        tax=Money(currency=currency, minor=row["tax_minor"]),
+        total=Money(currency=currency, minor=row["total_minor"]),
         is_returnable=row["is_returnable"],
         applied=convert(row["applied"], tuple[Applied, ...]),
         attributes=row["attributes"],
         taxed=None if row["taxed"] is None else convert(row["taxed"], api.Taxed),
-        commission=money(row["commission_minor"], currency),
+        commission=Money(currency=currency, minor=row["commission_minor"]),
         shipped=row["shipped"],
         closed=row["closed"],
         returned=row["returned"],
-        refunded=money(row["refunded_minor"], currency),
+        refunded=Money(currency=currency, minor=row["refunded_minor"]),
     )

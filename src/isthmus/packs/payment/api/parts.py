@@ -26,7 +26,7 @@ References = Annotated[tuple[Reference, ...], Meta(min_length=1, max_length=PART
 
 def references_of(purpose: str) -> tuple[str, ...]:
     """Return what the payments of one thing are known by: of what is due at once, of the balance, and of cards."""
-    return (purpose, f"{purpose}{BALANCE}", *(f"{purpose}{one}" for one in CREDITS))
+    return (purpose, f"{purpose}{BALANCE}", *[f"{purpose}{one}" for one in CREDITS])
 
 
 def purpose_of(reference: str) -> str:

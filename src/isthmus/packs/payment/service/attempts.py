@@ -242,7 +242,6 @@ async def _ended(
         if outcome.state not in ("unknown", attempt.state):
             _contradict(attempt, outcome.state, ctx)
         return attempt, list(standing)
-    await storage.end(ctx.session, ctx.front_end, ask, ctx.now)
     ended = attempt.replace(
         state=outcome.state,
         provider_reference=outcome.provider_reference or attempt.provider_reference,
@@ -250,7 +249,9 @@ async def _ended(
     )
     kept = standing[at].kept
     if outcome.state == "done":
-        kept = await _applied(kept, ended, outcome.provider_reference, ctx)
+        kept = await _applied(kept, ended, ask, ctx)
+    else:
+        await storage.end(ctx.session, ctx.front_end, ask, ctx.now)
     if kept.payment.reference.startswith(api.PURCHASE):
         await _fill_card(kept.payment, ended, ctx)
     others = tuple(ended if one.key == ask.key else one for one in standing[at].attempts)
@@ -267,30 +268,28 @@ async def _fill_card(bought: api.Payment, ended: api.Attempt, ctx: Context) -> N
         await credit_moved(name, "taken-back", ended.amount, bought.reference, ctx)
 
 
-async def _applied(kept: storage.Kept, attempt: api.Attempt, authorisation: str, ctx: Context) -> storage.Kept:
+async def _applied(kept: storage.Kept, attempt: api.Attempt, ask: api.End, ctx: Context) -> storage.Kept:
     """Change a payment by what an attempt has done, and tell."""
-    payment = kept.payment
-    after = rules.after(payment, attempt)
-    await storage.apply(ctx.session, ctx.front_end, attempt, after.state, authorisation)
-    if attempt.kind in (Kind.CAPTURE, Kind.REFUND):
-        amount = attempt.amount if attempt.kind is Kind.CAPTURE else -attempt.amount
-        moved = (attempt.kind.value, amount, payment.method or attempt.method)
-        await storage.leg(ctx.session, ctx.front_end, ctx.new_id(), attempt.payment_id, moved, ctx.now)
+    payment, method = kept.payment, kept.payment.method or attempt.method
+    provider, said = attempt.provider or kept.provider, ask.outcome.provider_reference
+    held = said if attempt.kind is Kind.AUTHORISE and said else kept.authorisation
+    after = storage.Kept(payment=rules.after(payment, attempt), provider=provider, authorisation=held)
+    leg_id = ctx.new_id() if attempt.kind in (Kind.CAPTURE, Kind.REFUND) else None
+    await storage.done(ctx.session, ctx.front_end, ask, attempt, after, (leg_id, method), ctx.now)
     ctx.emit(
         api.PaymentMoved(
             payment_id=payment.payment_id,
             reference=payment.reference,
-            state=after.state,
+            state=after.payment.state,
             kind=attempt.kind,
             amount=attempt.amount,
             cause=rules.cause_of(attempt),
-            method=payment.method or attempt.method,
-            provider=attempt.provider or kept.provider,
+            method=method,
+            provider=provider,
             key=attempt.key,
         )
     )
-    held = authorisation if attempt.kind is Kind.AUTHORISE and authorisation else kept.authorisation
-    return storage.Kept(payment=after, provider=attempt.provider or kept.provider, authorisation=held)
+    return after
 
 
 def _contradict(attempt: api.Attempt, said: str, ctx: Context) -> None:

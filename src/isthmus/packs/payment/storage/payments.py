@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from isthmus.kernel import ports
-from isthmus.values import Money, money
+from isthmus.values import money
 
 from .. import api
 
@@ -96,16 +96,18 @@ update payment.attempt set state = $3::text,
     ended_at = case when $3::text = 'unknown' then null else $6::timestamptz end
 where front_end = $1 and key = $2 and state in ('pending', 'unknown')
 """
-_APPLY = """
-update payment.payment set state = $3, authorised_minor = authorised_minor + $4, captured_minor = captured_minor + $5,
-    refunded_minor = refunded_minor + $6, method = case when $7::text = '' then method else $7::text end,
-    provider = case when $8::text = '' then provider else $8::text end,
-    authorisation = case when $9::text = '' then authorisation else $9::text end
-where front_end = $1 and payment_id = $2
-"""
-_LEG = """
-insert into payment.leg (front_end, leg_id, payment_id, kind, amount_minor, method, at)
-values ($1, $2, $3, $4, $5, $6, $7)
+# An attempt that is done moves its payment in the same statement, and writes the leg of what was taken or given back.
+_DONE = f"""
+with ended as ({_END}), leg as (
+    insert into payment.leg (front_end, leg_id, payment_id, kind, amount_minor, method, at)
+    select $1, $15::uuid, $8::uuid, $16::text, $10::bigint - $11::bigint, $17::text, $6::timestamptz
+    where $15::uuid is not null
+)
+update payment.payment set state = $7, authorised_minor = authorised_minor + $9, captured_minor = captured_minor + $10,
+    refunded_minor = refunded_minor + $11, method = case when $12::text = '' then method else $12::text end,
+    provider = case when $13::text = '' then provider else $13::text end,
+    authorisation = case when $14::text = '' then authorisation else $14::text end
+where front_end = $1 and payment_id = $8
 """
 
 
@@ -326,36 +328,29 @@ async def begin(
 
 
 async def end(session: ports.Session, front_end: str, ask: api.End, now: datetime) -> None:
-    """Write the outcome of an attempt that has not ended."""
+    """Write the outcome of an attempt that has not ended, and that moved nothing."""
+    await session.later(_END, front_end, *_outcome(ask, now))
+
+
+async def done(
+    session: ports.Session,
+    front_end: str,
+    ask: api.End,
+    attempt: api.Attempt,
+    after: Kept,
+    leg: tuple[UUID | None, str],
+    now: datetime,
+) -> None:
+    """Write that an attempt is done, what its payment is then, and the leg, by id and method, where money moved."""
+    minor, (leg_id, method) = {attempt.kind: attempt.amount.minor}, leg
+    moved = [minor.get(kind, 0) for kind in (api.Kind.AUTHORISE, api.Kind.CAPTURE, api.Kind.REFUND)]
+    row = (after.payment.state, attempt.payment_id, *moved, attempt.method, attempt.provider, after.authorisation)
+    await session.later(_DONE, front_end, *_outcome(ask, now), *row, leg_id, attempt.kind, method)
+
+
+def _outcome(ask: api.End, now: datetime) -> tuple[object, ...]:
     outcome = ask.outcome
-    await session.later(_END, front_end, ask.key, outcome.state, outcome.provider_reference, outcome.reason, now)
-
-
-async def apply(
-    session: ports.Session, front_end: str, attempt: api.Attempt, state: api.PaymentState, authorisation: str
-) -> None:
-    """Change a payment by what an attempt has done."""
-    minor = attempt.amount.minor
-    is_authorisation = attempt.kind is api.Kind.AUTHORISE
-    await session.later(
-        _APPLY,
-        front_end,
-        attempt.payment_id,
-        state,
-        minor if is_authorisation else 0,
-        minor if attempt.kind is api.Kind.CAPTURE else 0,
-        minor if attempt.kind is api.Kind.REFUND else 0,
-        attempt.method,
-        attempt.provider,
-        authorisation if is_authorisation else "",
-    )
-
-
-async def leg(
-    session: ports.Session, front_end: str, leg_id: UUID, payment_id: UUID, moved: tuple[str, Money, str], now: datetime
-) -> None:
-    kind, amount, method = moved
-    await session.later(_LEG, front_end, leg_id, payment_id, kind, amount.minor, method, now)
+    return ask.key, outcome.state, outcome.provider_reference, outcome.reason, now
 
 
 def _kept(row: ports.Row, legs: Sequence[ports.Row]) -> Kept:

@@ -32,7 +32,6 @@ from isthmus.values import (
     Quantity,
     Sku,
     attributes_of,
-    money,
 )
 
 from .definition import ExtraBenefit, Promotion
@@ -378,7 +377,7 @@ def floor_amount(lines: Sequence[PromotionLine], buyer: Buyer) -> Sequence[Money
 
     Default: nothing.
     """
-    return [money(0, line.amount.currency) for line in lines]
+    return [Money(currency=line.amount.currency, minor=0) for line in lines]
 
 
 @extension_point("promotion.validate-promotion", combine=combine.every)

@@ -110,7 +110,7 @@ def _checked_lines(ask: api.Calculate) -> list[api.TaxLine]:
     """Return all lines, delivery as the last, in one currency and none below zero."""
     lines = list(ask.lines)
     if ask.delivery_fee is not None:
-        lines.append(api.TaxLine(sku="", quantity=1, tax_category=rules.DELIVERY, amount=ask.delivery_fee))
+        lines.append(api.TaxLine(sku=rules.DELIVERY, quantity=1, tax_category=rules.DELIVERY, amount=ask.delivery_fee))
     currency = lines[0].amount.currency
     for place, line in enumerate(lines):
         path = f"$.lines[{place}].amount" if place < len(ask.lines) else "$.delivery_fee"
