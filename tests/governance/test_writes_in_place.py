@@ -104,7 +104,8 @@ async def test_each_write_of_a_flow_is_done_and_equal_ones_are_done_as_often_as_
 ) -> None:
     said = await shop().call(capability, Fill(puts=(TEA, MILK, TEA)), NORTH)  # type: ignore[arg-type]
     assert said == Filled(changed=(1, 1, 0)), "the second of tea found the first"
-    assert [sku for _, sku in await prices(database)] == ["tea", "milk"]
+    assert {sku for _, sku in await prices(database)} == {"tea", "milk"}
+    assert len(await prices(database)) == 2
     assert await sent(database) == 2
 
 
@@ -140,3 +141,22 @@ async def test_a_service_makes_the_ids_that_the_pack_would(
         here = Platform(release(PACK, []).freeze(), other, clock=lambda: MONDAY)
         await here.call_wire("north.fill", ask, NORTH, call_id=CALL)
         assert await prices(other) == await prices(database)
+
+
+class OfOneSeller:
+    """Confines whoever calls to the goods of one seller."""
+
+    async def check(self, caller: object, capability: object, settings: object, ask: object = None) -> str:
+        return "seller/17"
+
+
+async def test_who_is_confined_to_a_sellers_goods_is_so_in_the_service(
+    database: Database, shop: Callable[..., Platform]
+) -> None:
+    platform, asked = shop(), api.ListPriceHistory(sku="tea")
+    await platform.call(api.put_prices, TEA, NORTH)
+    assert len((await platform.call(api.list_price_history, asked, NORTH)).items) == 1
+    platform.guard = OfOneSeller()
+    assert (await platform.call(api.list_price_history, asked, NORTH)).items == ()
+    with pytest.raises(errors.Refusal):
+        await platform.call(api.put_prices, priced("tea", 1), NORTH)

@@ -108,10 +108,10 @@ class Calls:
         if capability.effect is Effect.SAGA:
             return await self._stepped(call, forwarded)
         if capability.effect is Effect.READ:
-            call.session = self._database.read(forwarded.front_end)
+            call.session = self._database.read(forwarded.front_end, forwarded.parts)
         else:
             claim = None if forwarded.is_undone else _claim(call, forwarded)
-            call.session = await self._database.write(forwarded.front_end, claim)
+            call.session = await self._database.write(forwarded.front_end, claim, forwarded.parts)
         answering = AloneContext(call, situation, capability, forwarded, self._implementations)
         try:
             answer = await within(capability.deadline_ms / 1000, found.function(ask, answering))

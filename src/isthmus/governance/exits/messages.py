@@ -38,7 +38,7 @@ class Forwarded(Value):
     asked: points that the front end answers otherwise than by default. declares: entities that it gives attributes of
     its own; attributes: what it says of their fields. known: its answers so far. is_undone: say what would be answered,
     and leave nothing of it. key: under which a write is done once; none: `call_id`, which the writes of a flow have in
-    common. ids: how many the call has made before.
+    common. ids: how many the call has made before. parts: of the front end, to which its rows are confined.
     """
 
     ask: msgspec.Raw
@@ -56,6 +56,7 @@ class Forwarded(Value):
     is_undone: bool = False
     key: str = ""
     ids: int = 0
+    parts: str = ""
 
 
 class Emitted(Value):

@@ -123,6 +123,7 @@ class _Place:
             ask=msgspec.Raw(said),
             key="" if capability.effect is Effect.READ else _key(call, capability.name, said),
             ids=call.ids,
+            parts=call.parts,
             front_end=ctx.front_end,
             box=ctx.box,
             caller=ctx.caller,
