@@ -415,7 +415,7 @@ async def test_an_exit_is_green_where_all_calls_are_answered_alike_and_red_where
     await exercise.eject(ground, PACK, folder)
     rules = folder / "pricing_service/isthmus/packs/pricing/rules.py"
     text = rules.read_text()
-    rules.write_text(text.replace("return money(amount.minor * quantity,", "return money(amount.minor * quantity + 1,"))
+    rules.write_text(text.replace("minor=amount.minor * quantity)", "minor=amount.minor * quantity + 1)"))
     assert rules.read_text() != text
     site = exercise.build(folder, tmp_path / "built")
     alone = {"PYTHONPATH": str(site), "SERVICE_DATABASE_URL": database.url, "SERVICE_TOKEN": SECRET, TOKEN: SECRET}

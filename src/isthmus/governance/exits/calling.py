@@ -66,8 +66,8 @@ class Calls:
     async def reply(self, name: str, forwarded: Forwarded) -> Replied:
         """Run a capability and return its answer, its refusal, or the question that it waits for.
 
-        A write is committed once for each call id, and says the same again to the same ask. Raises what is nobody's
-        refusal: a defect, or a database that does not answer.
+        A write is committed once for each key, or call id, and says the same again to the same ask. Raises what is
+        nobody's refusal: a defect, or a database that does not answer.
         """
         found = self._implementations.get(name)
         try:
@@ -104,19 +104,19 @@ class Calls:
             line=_Line(self._implementations, forwarded),
         )
         call = Call(cast(Any, self), bound, cast(Plan, situation), ask, caller, now, given_id=call_id)
+        call.ids = forwarded.ids
         if capability.effect is Effect.SAGA:
             return await self._stepped(call, forwarded)
-        answering = AloneContext(call, situation, capability, forwarded, self._implementations)
         if capability.effect is Effect.READ:
-            call.session = self._database.read(forwarded.front_end)
+            call.session = self._database.read(forwarded.front_end, forwarded.parts)
         else:
-            keeps = not forwarded.is_undone
-            digest = hashlib.sha256(bytes(forwarded.ask)).hexdigest()
-            claim = ports.Claim(key=call_id, capability=capability.name, ask_hash=digest) if keeps else None
-            call.session = await self._database.write(forwarded.front_end, claim)
+            claim = None if forwarded.is_undone else _claim(call, forwarded)
+            call.session = await self._database.write(forwarded.front_end, claim, forwarded.parts)
+        answering = AloneContext(call, situation, capability, forwarded, self._implementations)
         try:
             answer = await within(capability.deadline_ms / 1000, found.function(ask, answering))
-            replied = Replied(answer=msgspec.Raw(encode(answer)), events=tuple(answering.emitted), ids=call.ids)
+            ids, events = call.ids - forwarded.ids, tuple(answering.emitted)
+            replied = Replied(answer=msgspec.Raw(encode(answer)), events=events, ids=ids)
             if capability.effect is not Effect.READ and not forwarded.is_undone:
                 await cast(ports.Writing, call.session).commit((), encode(replied))
             return replied
@@ -129,9 +129,8 @@ class Calls:
         if forwarded.is_undone:
             fact = f"{capability.name!r} goes in steps and asks the outside world, so nothing of it can be undone"
             raise errors.RuleBroken(fact, remedy="send it as a call that stays")
-        digest = hashlib.sha256(bytes(forwarded.ask)).hexdigest()
         call.platform, call.offered = self._platform, call.plan.line.find(capability.name)
-        call.claim = ports.Claim(key=call.id, capability=capability.name, ask_hash=digest)
+        call.claim = _claim(call, forwarded)
         try:
             answer = encode((await self._platform.run(call))[0])
         except errors.AlreadyAnswered as already:
@@ -153,6 +152,11 @@ class Alone:
     attributes: Mapping[str, type[Any]]
     line: _Line
 
+    @property
+    def own(self) -> str:
+        """What names of the front end's own capabilities begin with; none of them is here."""
+        return f"{self.front_end}."
+
     def find(self, point: ExtensionPoint[..., Any], /) -> Sequence[Answer]:
         raise errors.Fault(f"{point.name!r} is answered elsewhere", remedy="ask it, and do not look for its answers")
 
@@ -164,6 +168,7 @@ class _Line:
     """The pack's capabilities as steps of one of them: each with the context of a pack that stands alone."""
 
     reactions: Final[Mapping[str, Sequence[BoundCapability]]] = {}  # to its events somebody else reacts
+    offered: Final[Mapping[str, BoundCapability]] = {}  # each is made when it is found
 
     def __init__(self, implementations: Mapping[str, Implementation], forwarded: Forwarded) -> None:
         self._implementations = implementations
@@ -294,6 +299,11 @@ class AloneContext(CallContext):
         if (found := self._known.get((question, said, plan, box))) is None:
             raise Asking(Wanted(question=question, arguments=msgspec.Raw(said), plan=plan, box=box))
         return found
+
+
+def _claim(call: Call, forwarded: Forwarded) -> ports.Claim:
+    digest = hashlib.sha256(bytes(forwarded.ask)).hexdigest()
+    return ports.Claim(key=forwarded.key or call.id, capability=call.offered.capability.name, ask_hash=digest)
 
 
 def _refused(error: errors.IsthmusError) -> Refused:

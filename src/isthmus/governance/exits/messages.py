@@ -37,7 +37,8 @@ class Forwarded(Value):
 
     asked: points that the front end answers otherwise than by default. declares: entities that it gives attributes of
     its own; attributes: what it says of their fields. known: its answers so far. is_undone: say what would be answered,
-    and leave nothing of it.
+    and leave nothing of it. key: under which a write is done once; none: `call_id`, which the writes of a flow have in
+    common. ids: how many the call has made before. parts: of the front end, to which its rows are confined.
     """
 
     ask: msgspec.Raw
@@ -53,6 +54,9 @@ class Forwarded(Value):
     attributes: OwnFields = {}
     known: tuple[Known, ...] = ()
     is_undone: bool = False
+    key: str = ""
+    ids: int = 0
+    parts: str = ""
 
 
 class Emitted(Value):
@@ -88,7 +92,7 @@ class Wanted(Value):
 class Replied(Value):
     """What a service says to a call: an answer, a refusal or a question.
 
-    ids: how many the call has made, those of its events included.
+    ids: how many have been made for it, those of its events included.
     """
 
     answer: msgspec.Raw = NOTHING

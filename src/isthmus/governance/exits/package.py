@@ -108,7 +108,8 @@ curl -H "Authorization: Bearer $SERVICE_TOKEN" -d '{{"front_end": "{front_end}",
 {place} Front ends' answers stay there: where the service needs one it answers with the question, and the call
 comes again with the answer. Who calls it alone has the default of each extension point.
 
-{settings}A write is done once for each `call_id`. Its events come with the answer; sending them is the caller's.
+{settings}A write is done once for each `key`, or `call_id` where there is none. Its events come with the answer;
+sending them is the caller's.
 """
 _PLACE: Final = """A platform that it left takes it in the pack's place with
 

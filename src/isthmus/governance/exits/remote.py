@@ -6,14 +6,15 @@ sent by the platform, with what else the call did.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, cast
 
 import msgspec
 
-from isthmus.kernel import Capability, Context, FrontEnd, Pack, Registry, Value, decode, encode, errors
-from isthmus.kernel.host import AnswerFailed, Implementation, Release
+from isthmus.kernel import Capability, Context, Effect, FrontEnd, Pack, Registry, Value, decode, encode, errors
+from isthmus.kernel.host import AnswerFailed, Call, CallContext, Implementation, Release
 from isthmus.manifest import FrontEndCheck
 from isthmus.runtime.adopt.request import Operation
 from isthmus.runtime.adopt.service import Auth, Service
@@ -52,7 +53,9 @@ def in_place(pack: Pack, url: str, secret: str, *, is_undone: bool = False) -> P
             body="json",
             is_wrapped=False,
         )
-        return decode(await service.call(operation, {"body": call}, call.call_id, limit_s, call.front_end), Replied)
+        return decode(
+            await service.call(operation, {"body": call}, call.key or call.call_id, limit_s, call.front_end), Replied
+        )
 
     placed = answered_by(pack, sent, url, is_undone=is_undone)
     return replace(placed, brings=(*pack.brings, FrontEndCheck(problems=problems)))
@@ -103,7 +106,7 @@ class _Place:
 
     def function(self, capability: Capability[Any, Any]) -> Any:
         async def forwarded(ask: Value, ctx: Context) -> Any:
-            call = self._forwarded(ask, ctx)
+            call = self._forwarded(capability, ask, ctx)
             for _ in range(QUESTIONS_MAX):
                 replied = await self._sent(capability, call)
                 if replied.wanted is None:
@@ -114,9 +117,13 @@ class _Place:
 
         return forwarded
 
-    def _forwarded(self, ask: Value, ctx: Context) -> Forwarded:
+    def _forwarded(self, capability: Capability[Any, Any], ask: Value, ctx: Context) -> Forwarded:
+        call, said = cast(CallContext, ctx)._call, encode(ask)  # pyright: ignore[reportPrivateUsage] - it is its place
         return Forwarded(
-            ask=msgspec.Raw(encode(ask)),
+            ask=msgspec.Raw(said),
+            key="" if capability.effect is Effect.READ else _key(call, capability.name, said),
+            ids=call.ids,
+            parts=call.parts,
             front_end=ctx.front_end,
             box=ctx.box,
             caller=ctx.caller,
@@ -157,6 +164,22 @@ class _Place:
         for one in replied.events:
             ctx.emit(decode(bytes(one.data), self._events[one.name]))
         return decode(bytes(replied.answer), capability.answer)
+
+
+def _key(call: Call, capability: str, ask: bytes) -> str:
+    """Return the key of one write: the same where its call is run or sent again, another for each that is meant.
+
+    It follows from what is asked, and how many equal ones the call has sent before: what a run of before has done
+    stays, and a run that takes another way does not meet it.
+    """
+    claim = call.claim if call.saga is None else None  # what goes in steps has an id that follows from its key
+    whose = f"key {call.parts} {claim.key}" if claim else f"call {call.id}"
+    write = hashlib.sha256(b"\0".join((whose.encode(), capability.encode(), ask))).hexdigest()[:32]
+    count = 0
+    while (key := f"{write}/{count}") in call.made:
+        count += 1
+    call.made.add(key)  # beside its ids: both are forgotten where it begins again
+    return key
 
 
 def error_of(refused: Refused, capability: Capability[Any, Any]) -> errors.IsthmusError:
