@@ -15,6 +15,9 @@ from isthmus.governance.exits.held import Hold, flows_of, holds, is_domain, join
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.chargeback import api as chargeback
 from isthmus.packs.ledger import api as ledger
+from isthmus.packs.media import api as media
+from isthmus.packs.messaging import api as messaging
+from isthmus.packs.notification import api as notification
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.reconciliation import api as reconciliation
 from isthmus.packs.risk import api as risk
@@ -33,8 +36,8 @@ from .test_renewals import Clock, joined
 
 LEAVE = {"catalog", "pricing", "reconciliation", "settlement", "tax"}
 STAND_ALONE = {
-    "chargeback", "fulfilment", "inventory", "invoicing", "ledger", "member", "promotion", "risk", "subscription",
-    "sync",
+    "chargeback", "fulfilment", "inventory", "invoicing", "ledger", "media", "member", "messaging", "notification",
+    "order", "payment", "promotion", "risk", "subscription", "sync",
 }  # fmt: skip
 
 
@@ -71,6 +74,9 @@ async def sell(shop: Shop) -> exercise.Ground:
         (catalog.list_categories, catalog.ListCategories()),
         (chargeback.list_chargebacks, chargeback.ListChargebacks()),
         (ledger.list_accounts, ledger.ListAccounts()),
+        (media.list_attached, media.ListAttached(subjects=("tea",))),
+        (messaging.list_campaigns, messaging.ListCampaigns()),
+        (notification.list_messages, notification.ListMessages()),
         (reconciliation.list_files, reconciliation.ListFiles()),
         (risk.list_decisions, risk.ListDecisions()),
         (settlement.list_payees, settlement.ListPayees()),
