@@ -44,7 +44,7 @@ def commands(opening: Opening) -> typer.Typer:
         (found,) = asyncio.run(_called(opening, on, (api.get_checklist, ask)))
         for line in (_json(found),) if json else _checked(found):
             typer.echo(line)
-        raise typer.Exit(0 if found.is_ready else 1)
+        raise typer.Exit(int(not found.is_ready))
 
     @app.command("close")
     def close(
