@@ -203,6 +203,16 @@ async def test_a_setting_that_nobody_reads_is_to_go(database: Database):
     }
 
 
+async def test_what_is_read_by_its_beginning_says_who_a_front_end_is_and_is_no_option(database: Database):
+    running = release(north={"invoicing.name": "North Ltd.", "invoicin.name": "North"})
+    await record(database, running, 40)
+    observed = await observe.observe(database, Platform(running, database))
+    found = weigh(observed, running, date(2026, 5, 4))
+    assert {(one.verdict, one.name) for one in found.findings if one.kind == "setting"} == {("delete", "invoicin.name")}
+    (options,) = (one.evidence for one in found.terms if one.name == "options-live")
+    assert options == "2 of 4 options have two values in use", "three of the asks, and the setting that nobody reads"
+
+
 async def test_what_was_observed_leaves_the_code_as_it_was(observed: tuple[observe.Observed, Release]):
     before = till.rounded.__code__
     with observing([Path(till.__file__)], Probes()):

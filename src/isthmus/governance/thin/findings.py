@@ -171,7 +171,8 @@ def _knobs(observed: Observed, release: Release) -> Iterator[Finding]:
     settings: dict[str, dict[str, str]] = {}
     for code, line in release.lines.items():
         for key, value in line.front_end.settings.items():
-            settings.setdefault(key, {})[code] = value
+            if key not in observed.facts:
+                settings.setdefault(key, {})[code] = value
     calling = {code for code, times in (observed.calls + observed.not_run).items() if times}
     for key, values in sorted(settings.items()):
         if key in observed.unread:
@@ -242,7 +243,8 @@ def _options(observed: Observed, release: Release) -> tuple[int, int]:
     }
     for line in release.lines.values():
         for key, value in line.front_end.settings.items():
-            seen.setdefault(f"setting {key}", set()).add(value)
+            if key not in observed.facts:
+                seen.setdefault(f"setting {key}", set()).add(value)
     return len(seen), sum(len(values) > 1 for values in seen.values())
 
 

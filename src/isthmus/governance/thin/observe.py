@@ -62,6 +62,7 @@ class Observed:
     said: Counter[tuple[str, str, bool]] = field(default_factory=Counter[tuple[str, str, bool]])  # by whom, an opinion
     options: dict[str, dict[str, set[str]]] = field(default_factory=dict[str, dict[str, set[str]]])
     unread: frozenset[str] = frozenset()  # settings of front ends that no code names
+    facts: frozenset[str] = frozenset()  # settings that are read by what they begin with: who a front end is
 
     def sites(self, of: Files, kinds: Iterable[str] = ("condition", "body")) -> Iterator[tuple[int, Site]]:
         """Return the decisions in these files that a call came by."""
@@ -86,7 +87,7 @@ async def observe(
     release = platform.release
     shared, own = files(release)
     found = Observed(probes=Probes(), platform=shared, own=own, named=tuple(_named(shared, release.lines)))
-    found.unread = _unread(release, [*shared, *own])
+    found.unread, found.facts = _unread(release, [*shared, *own])
     found.used.update(counted or {})  # parts are not counted as calls; those of recorded ones are added
     with observing([*shared, *own], found.probes):
         for code in release.lines:
@@ -180,13 +181,20 @@ def _sources(functions: Iterable[Any], package: str) -> set[Path]:
     return {file for file in found if file.suffix == ".py" and file.exists()}
 
 
-def _unread(release: Release, files: Iterable[Path]) -> frozenset[str]:
-    """Return settings of front ends that nothing reads: no code says their name, the platform's own included."""
+def _unread(release: Release, files: Iterable[Path]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return settings of front ends that nothing reads, and those that are read by what they begin with.
+
+    No code, the platform's own included, says the name of an unread one, nor its beginning up to a dot.
+    """
     keys = {key for line in release.lines.values() for node in line.nodes for key in node.settings}
-    for file in (*files, *Path(isthmus.__file__).parent.rglob("*.py")) if keys else ():
-        text = file.read_text()
-        keys -= {key for key in keys if f'"{key}"' in text or f"'{key}'" in text}
-    return frozenset(keys)
+    texts = [file.read_text() for file in (*files, *Path(isthmus.__file__).parent.rglob("*.py"))] if keys else []
+    unnamed = {key for key in keys if not any(f'"{key}"' in text or f"'{key}'" in text for text in texts)}
+    begun = {key for key in unnamed if (beginning := key[: key.rfind(".") + 1]) and _begins(beginning, texts)}
+    return frozenset(unnamed - begun), frozenset(begun)
+
+
+def _begins(beginning: str, texts: Iterable[str]) -> bool:
+    return any(f"{quote}{beginning}{end}" in text for text in texts for quote in "\"'" for end in "\"'{")
 
 
 def _named(files: Files, codes: Iterable[str]) -> Iterator[Named]:
