@@ -49,6 +49,8 @@ def run(config: Config, chosen: argparse.Namespace) -> int:
     screen = Console(stderr=True, quiet=chosen.json and not sys.stderr.isatty())
     known = _known(own) if chosen.keep else None
     tea, selling, listening = box.prepared(own, port + 1 + len(shops.CODES), screen, known)
+    if tea is not None:
+        server.check_listening("127.0.0.1", range(tea.port, tea.port + 1))  # it sells also where --exit serves nothing
     report, key, shop_keys, links = asyncio.run(_sell(selling, chosen, screen, tea, listening))
     if tea is not None:
         box.settle(tea, config.host, port, report["box"])
