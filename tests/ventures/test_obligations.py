@@ -123,7 +123,7 @@ async def test_the_page_says_what_a_venture_may_spend_has_sold_and_owes(world: W
         "Sales": str(standing.sales),
         "Members": str(standing.members),
         "Budget": "€40,000.00",
-        "Spent of it": "€0.00",
+        "Spent of it": f"€{standing.spent.minor / 100:.2f}",
         "Charter ends": standing.charter.ends.isoformat(),
     }
     assert "up to 20 calls a second" in box
