@@ -105,19 +105,21 @@ def delivery_lines(cart: Cart, quote: pricing.Quote) -> tuple[fulfilment.Deliver
 def promotion_lines(cart: Cart, quote: pricing.Quote) -> tuple[promotion.PromotionLine, ...]:
     """Return the lines of a cart as promotions look at them."""
     return tuple(
-        promotion.PromotionLine(
-            sku=good.sku,
-            quantity=priced.quantity,
-            amount=priced.amount,
-            category=good.category,
-            brand=good.brand,
-            seller=good.seller,
-            attributes=good.attributes,
-            categories=good.categories,
-            line_attributes=own,
-            order_attributes=cart.ask.attributes,
-        )
-        for good, priced, own in zip(cart.sellable, quote.lines, cart.attributes, strict=True)
+        [
+            promotion.PromotionLine(
+                sku=good.sku,
+                quantity=priced.quantity,
+                amount=priced.amount,
+                category=good.category,
+                brand=good.brand,
+                seller=good.seller,
+                attributes=good.attributes,
+                categories=good.categories,
+                line_attributes=own,
+                order_attributes=cart.ask.attributes,
+            )
+            for good, priced, own in zip(cart.sellable, quote.lines, cart.attributes, strict=True)
+        ]
     )
 
 
@@ -168,14 +170,14 @@ def bill(
                 discount=off[at],
                 tax=due.tax if due else nothing,
                 total=due.gross if due else net,
-                applied=(*priced.applied, *reasons_of(discounts, at)),
+                applied=(*priced.applied, *reasons_of(discounts, at)) if discounts else priced.applied,
                 instead_of=cart.instead_of.get(at),
             )
         )
     fee = nothing
     if delivery is not None:
         fee = taxed.delivery.gross if taxed and taxed.delivery else delivery.fee - off_delivery(discounts, currency)
-    goods = sum((line.total for line in lines), start=nothing)
+    goods = sum([line.total for line in lines], start=nothing)
     return api.Bill(
         currency=currency,
         lines=tuple(lines),
@@ -193,27 +195,29 @@ def bill(
 def draft_lines(cart: Cart, bill: api.Bill, locations: Sequence[str]) -> tuple[order.DraftLine, ...]:
     """Return the lines of an order as they are written down."""
     return tuple(
-        order.DraftLine(
-            sku=line.sku,
-            title=line.title,
-            quantity=line.quantity,
-            unit=line.unit,
-            seller=line.seller,
-            location=location,
-            tax_category=good.tax_category,
-            list_amount=line.list_amount,
-            amount=line.amount,
-            discount=line.discount,
-            tax=line.tax,
-            total=line.total,
-            is_returnable=good.is_returnable,
-            applied=line.applied,
-            attributes=own,
-            taxed=taxed_as(cart.tax, cart.tax.lines[at]) if cart.tax else None,
-        )
-        for at, (line, good, location, own) in enumerate(
-            zip(bill.lines, cart.sellable, locations, cart.attributes, strict=True)
-        )
+        [
+            order.DraftLine(
+                sku=line.sku,
+                title=line.title,
+                quantity=line.quantity,
+                unit=line.unit,
+                seller=line.seller,
+                location=location,
+                tax_category=good.tax_category,
+                list_amount=line.list_amount,
+                amount=line.amount,
+                discount=line.discount,
+                tax=line.tax,
+                total=line.total,
+                is_returnable=good.is_returnable,
+                applied=line.applied,
+                attributes=own,
+                taxed=taxed_as(cart.tax, cart.tax.lines[at]) if cart.tax else None,
+            )
+            for at, (line, good, location, own) in enumerate(
+                zip(bill.lines, cart.sellable, locations, cart.attributes, strict=True)
+            )
+        ]
     )
 
 

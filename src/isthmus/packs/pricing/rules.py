@@ -27,7 +27,7 @@ def listed_line(line: api.QuoteLine, entry: api.PriceEntry, now: datetime, order
         quantity=line.quantity,
         location=entry.location,
         price_list=entry.price_list,
-        amount=money(entry.amount, currency),
+        amount=Money(currency=currency, minor=entry.amount),
         sale_amount=None if entry.sale_amount is None else money(entry.sale_amount, currency),
         per=entry.per,
         valid_from=entry.valid_from,
@@ -51,7 +51,7 @@ def priced_line(
     """
     shelf = line_amount(line.amount, line.per, line.quantity, rounding)
     unit, why = _unit_price(line, is_sale_granted, replaced)
-    amount = line_amount(unit.amount, unit.per, line.quantity, rounding)
+    amount = line_amount(unit.amount, unit.per, line.quantity, rounding) if why else shelf
     applied = (Applied(by=unit.by, reason=unit.reason, amount=amount - shelf),) if why else ()
     return api.PricedLine(
         sku=line.sku,
