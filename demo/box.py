@@ -30,6 +30,7 @@ from isthmus.app.platform import Running, deploy_context
 from isthmus.app.server import served
 from isthmus.flows.ventures import api as ventures
 from isthmus.gateway import auth
+from isthmus.gateway.server import check_listening
 from isthmus.gateway.wire.rate import Limit
 from isthmus.kernel import Caller, errors
 from isthmus.packs.account import rules as account
@@ -113,6 +114,7 @@ class Box:
         return subprocess.check_output(command, cwd=place, env=self.environment(), text=True).strip()
 
     async def start(self) -> None:
+        check_listening("127.0.0.1", range(self.port, self.port + 1))  # another box there would answer for it
         command = with_parent([str(shutil.which("node")), "src/main.mjs"])
         place = self.root / "ventures" / CODE
         self.process = subprocess.Popen(command, cwd=place, env=self.environment(), stdout=subprocess.DEVNULL)  # noqa: ASYNC220 - at once
@@ -137,7 +139,13 @@ class Box:
     async def at_desk(self, path: str, **said: Any) -> None:
         async with httpx.AsyncClient(timeout=ANSWERS_WITHIN_S) as client:
             headers = {"authorization": f"Bearer {self.desk}"}
-            (await client.post(f"{self.url}/desk/{path}", json=said, headers=headers)).raise_for_status()
+            answer = await client.post(f"{self.url}/desk/{path}", json=said, headers=headers)
+        if answer.is_client_error:  # it would say so again
+            raise errors.Fault(
+                f"the box refuses {path} with {answer.status_code}: {answer.text[:200]}",
+                remedy=f"see that nothing else listens on port {self.port}",
+            )
+        answer.raise_for_status()
 
 
 def write_project(box: Box, issuer: str, begins: date) -> None:

@@ -23,9 +23,9 @@ APP: Final = "app"
 
 
 def is_filled(basket: Basket) -> bool:
-    """Say whether a basket was filled in the app first; goods of one SKU are one line there."""
-    skus = [line.sku for line in basket.lines]
-    return int(basket.basket_id) % EVERY == 0 and len(set(skus)) == len(skus)
+    """Say whether a basket was filled in the app first: goods of one SKU are one line there, and no goods are none."""
+    skus = [line.sku for line in basket.lines if line.quantity]
+    return int(basket.basket_id) % EVERY == 0 and len(set(skus)) == len(basket.lines)
 
 
 async def filled(running: Running, basket: Basket, members: Members) -> UUID | None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from rich.progress import Progress
 
-from demo import carts, patience
+from demo import cards, carts, patience
 from demo.load import CURRENCY, Members, caller
 from demo.source import Basket, Line, Source
 from isthmus.app.platform import Running
@@ -55,12 +55,13 @@ async def baskets(
     """Place every basket, so many at once, and return what was refused."""
     refused: dict[str, Refused] = defaultdict(Refused)
     everything = list(source.baskets())
+    is_by_card = cards.chosen(running, everything)
     task = progress.add_task("orders", total=len(everything))
     waiting: Iterator[Basket] = iter(everything)  # shared: each buyer takes the next in time
 
     async def buyer() -> None:
         for basket in waiting:
-            await _place(running, basket, members, refused[basket.front_end])
+            await _place(running, basket, members, refused[basket.front_end], is_by_card=is_by_card(basket))
             progress.advance(task)
 
     async with asyncio.TaskGroup() as group:
@@ -69,7 +70,7 @@ async def baskets(
     return refused
 
 
-async def _place(running: Running, basket: Basket, members: Members, refused: Refused) -> None:
+async def _place(running: Running, basket: Basket, members: Members, refused: Refused, *, is_by_card: bool) -> None:
     """Order a basket as its till did; lines that are refused are counted, left out, and it is sent again."""
     lines = list(basket.lines)
     cart = await carts.filled(running, basket, members) if carts.is_filled(basket) else None
@@ -77,14 +78,16 @@ async def _place(running: Running, basket: Basket, members: Members, refused: Re
         if not lines:
             return
         try:
-            await patience.call(
+            placed = await patience.call(
                 running.platform,
                 checkout.place_order,
-                _ask(basket, lines, members, cart),
+                _ask(basket, lines, members, cart, is_by_card=is_by_card),
                 caller(basket.front_end),
                 key=f"{basket.basket_id}/{len(lines)}{'/cart' if cart else ''}",
                 now=basket.at,
             )
+            if is_by_card:
+                await cards.pay(running, basket, placed)
             return
         except errors.Refusal as error:
             if cart is not None:  # once more as the till sends it
@@ -100,14 +103,16 @@ async def _place(running: Running, basket: Basket, members: Members, refused: Re
     raise RuntimeError(f"basket {basket.basket_id} was refused {TRIES_MAX} times")
 
 
-def _ask(basket: Basket, lines: list[Line], members: Members, cart: UUID | None) -> checkout.PlaceOrder:
+def _ask(
+    basket: Basket, lines: list[Line], members: Members, cart: UUID | None, *, is_by_card: bool
+) -> checkout.PlaceOrder:
     """Write the ask as a client sends it: as JSON, so that the contract refuses what it must. cart: filled before."""
     body = {
         **({"basket_id": str(cart)} if cart else {"lines": [_line(line) for line in lines]}),
         "currency": CURRENCY,
         "member_id": str(members[basket.front_end, basket.household_id]),
         "location": basket.location,
-        "paid_at_till": METHOD,
+        "paid_at_till": None if is_by_card else METHOD,
         "expected_total": {"currency": CURRENCY, "minor": sum(line.paid for line in lines)},
         "channel": "store",
     }

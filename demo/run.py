@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from demo import box, group, load, office, replay, shops
+from demo import box, cards, group, load, office, replay, shops
 from demo.source import Source
 from isthmus.app import platform as app_platform
 from isthmus.app.config import Config
@@ -49,6 +49,8 @@ def run(config: Config, chosen: argparse.Namespace) -> int:
     screen = Console(stderr=True, quiet=chosen.json and not sys.stderr.isatty())
     known = _known(own) if chosen.keep else None
     tea, selling, listening = box.prepared(own, port + 1 + len(shops.CODES), screen, known)
+    if tea is not None:
+        server.check_listening("127.0.0.1", range(tea.port, tea.port + 1))  # it sells also where --exit serves nothing
     report, key, shop_keys, links = asyncio.run(_sell(selling, chosen, screen, tea, listening))
     if tea is not None:
         box.settle(tea, config.host, port, report["box"])
@@ -78,7 +80,7 @@ def run(config: Config, chosen: argparse.Namespace) -> int:
 
 def _shares(config: Config) -> dict[str, float]:
     """Return how much of each capability's calls is recorded: of what there is little of, all."""
-    return office.recorded() | config.record.get("shares", {})
+    return office.recorded() | cards.RECORDED | config.record.get("shares", {})
 
 
 async def _sell(
@@ -121,6 +123,7 @@ async def _sold(
         await office.work(running, source.front_ends())
         beside = await box.sold(running, tea, listening, source.days(), progress) if tea and listening else None
     report = await replay.report(running, source, refused)
+    report["disputes"] = await cards.dispute(running)  # after: banks change what the books say
     report["lent"] = await group.sold_for(running)
     report |= await group.shared(running)
     report |= {"box": beside} if beside else {}
@@ -194,6 +197,9 @@ def _show(report: dict[str, Any], screen: Console) -> None:
         if books:
             balance = money(int(books["balance"]), report["currency"])
             screen.print(f"the trial balance of {code} is {balance} over {books['entries']:,} entries")
+    for one in report.get("disputes", ()):
+        amount = money(one["minor"], report["currency"])
+        screen.print(f"a buyer's bank took {amount} back from {cards.MARKET}, and {one['reference']} is {one['state']}")
     if "box" in report:
         for line in box.shown(report["box"], str(money(report["box"]["sales_minor"], report["currency"]))):
             screen.print(line)

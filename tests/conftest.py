@@ -28,6 +28,7 @@ from hypothesis import HealthCheck, settings
 from isthmus.app import platform as app_platform
 from isthmus.store import Database, MigrationSource, embedded, migrate
 from isthmus.store.migrate import fingerprint
+from tests import authorities as authorities
 from tests import shipped
 from tests.databases import Copies, with_database
 

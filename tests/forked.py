@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parents[1]
 IMPORTED = [
-    "tests.no_prompt",
+    "tests.no_prompt", "tests.authorities",
     "isthmus.cli.main", "isthmus.cli.data_opening", "typer._adapters", "pydantic.type_adapter",
     "isthmus.gateway.server", "isthmus.gateway.metrics", "isthmus.app.server", "isthmus.app.lake_sync",
     "isthmus.app.console", "isthmus.gateway.deploys", "isthmus.gateway.oauth.site",

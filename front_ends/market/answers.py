@@ -238,6 +238,17 @@ def sellers_send_their_own(happening: bookkeeping.Happening) -> tuple[ledger.Ent
     )
 
 
+@answers(bookkeeping.chargeback_bearers)
+def sellers_bear_their_part(lost: bookkeeping.Happening) -> tuple[bookkeeping.Owed, ...]:
+    """Have each seller bear what of a lost chargeback their goods are: they sent them."""
+    parts = lost.amount.allocate([line.total.minor for line in lost.lines]) if lost.lines else ()
+    return tuple(
+        bookkeeping.Owed(owner=f"seller/{line.seller}", amount=part)
+        for line, part in zip(lost.lines, parts, strict=True)
+        if line.is_for_another and part.minor
+    )
+
+
 @answers(sync.collections)
 def wishes_are_kept() -> Sequence[sync.Collection]:
     """Keep wishes on the phone: a list for each occasion."""

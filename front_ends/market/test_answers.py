@@ -85,3 +85,20 @@ def test_who_sends_the_goods_is_owed_the_fee_for_it() -> None:
     legs = answers.sellers_send_their_own(happening)
     assert [leg.amount.minor for leg in legs if leg.owner == "seller/one"] == [-1000]
     assert not any(leg.account == "income:delivery" for leg in legs)
+
+
+def test_each_seller_bears_what_of_a_lost_chargeback_their_goods_are() -> None:
+    zero = money(0, "USD")
+
+    def line(seller: str, minor: int, commission: int) -> bookkeeping.SoldLine:
+        total, share = money(minor, "USD"), money(commission, "USD")
+        return bookkeeping.SoldLine(
+            sku="a", seller=seller, tax_category="", jurisdiction="", total=total, tax=zero, discount=zero,
+            commission=share, is_for_another=True,
+        )  # fmt: skip
+
+    lines = (line("one", 3000, 240), line("two", 1000, 80))
+    lost = bookkeeping.Happening(kind="chargeback-lost", amount=money(2000, "USD"), reference="o", lines=lines)
+    borne = [(one.owner, one.amount.minor) for one in answers.sellers_bear_their_part(lost)]
+    assert borne == [("seller/one", 1500), ("seller/two", 500)]
+    assert answers.sellers_bear_their_part(lost.replace(lines=())) == ()

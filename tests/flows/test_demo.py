@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ import psutil
 import pytest
 from rich.console import Console
 
-from demo import box, office
-from demo.source import Source
+from demo import box, cards, carts, office
+from demo.source import Basket, Line, Source
 from isthmus.app import exits
 from isthmus.app import platform as app_platform
 from isthmus.app.config import load_config
@@ -55,10 +56,11 @@ def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     assert report["members_in_common"] > 0
     sold = sum(found["orders"] for found in report["front_ends"].values())
     assert sold >= BASKETS  # a basket is an order in each business line that it has goods of
-    the_books_are_read_at_the_command_line(environment, report["front_ends"])
+    the_books_are_read_at_the_command_line(environment, report["front_ends"], report["disputes"])
     metrics_equal_the_source_by_front_end_department_and_week(environment)
     sales_are_one_number(environment, report["front_ends"])
     the_venture_sells_beside_them_where_node_is_there(environment, report)
+    banks_took_back_what_two_buyers_disputed(report)
     asyncio.run(ten_questions_have_the_right_number(environment))
     some_fill_a_basket_in_the_app_first(environment)
     asyncio.run(each_desk_leaves_calls_to_prove_an_exit_by())
@@ -69,11 +71,25 @@ def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     assert asked["rows"][0]["order.baskets"] == sold  # nothing was sold a second time
 
 
+def banks_took_back_what_two_buyers_disputed(report: dict[str, Any]) -> None:
+    won, lost = report["disputes"]
+    assert [(one["reference"], one["state"]) for one in (won, lost)] == [("dispute-1", "won"), ("dispute-2", "lost")]
+    stands = {**os.environ, "ISTHMUS_DATA": str(DATA / "demo")}
+    trial = said(stands, "ledger", "trial-balance", "--on", "market")
+    closing = {row[0]: row[-2] for row in map(str.split, trial.splitlines())}
+    fees = (won["fee_minor"] + lost["fee_minor"]) / 100
+    assert (closing["assets:chargebacks"], closing["expenses:chargeback-fees"]) == ("0.00", f"{fees:.2f}")
+    assert "expenses:chargebacks" not in closing, "sellers bear what was lost"
+    answered = "select count(*) from notification.message where kind = 'dispute-answer'"
+    assert said(stands, "psql", "-Atc", answered).strip() == "2"
+
+
 async def each_desk_leaves_calls_to_prove_an_exit_by() -> None:
     config = replace(load_config(ROOT / "isthmus.toml"), data=DATA / "demo", database_url=None)
     async with app_platform.running(config) as running:
         desks = {one.name.partition(".")[0] for _, called in office.ACTS for one in called} | {
             "catalog",
+            "chargeback",
             "pricing",
             "tax",
         }
@@ -82,7 +98,7 @@ async def each_desk_leaves_calls_to_prove_an_exit_by() -> None:
             name: len([one async for one in asked_of(running.database, running.platform, pack, 20)])
             for name, pack in tried.items()
         }
-    assert len(counts) == 12
+    assert len(counts) == 13
     assert all(counts.values()), counts
 
 
@@ -120,21 +136,27 @@ def _units_of(*front_ends: str) -> int:
     return units
 
 
-def the_books_are_read_at_the_command_line(environment: dict[str, str], front_ends: dict[str, Any]) -> None:
+def the_books_are_read_at_the_command_line(
+    environment: dict[str, str], front_ends: dict[str, Any], disputes: list[dict[str, Any]]
+) -> None:
     environment = {**environment, "ISTHMUS_DATA": str(DATA / "demo")}
     code = max(front_ends, key=lambda one: front_ends[one]["orders"])
+    assert code == cards.MARKET, "where banks took some of it back"
+    taken = sum(one["fee_minor"] + (one["minor"] if one["state"] == "lost" else 0) for one in disputes)
     trial = said(environment, "ledger", "trial-balance", "--on", code)
     assert trial.split()[:5] == ["account", "opening", "debit", "credit", "closing"]
     assert trial.splitlines()[-1].split() == ["all", "together", "0.00", "USD"]
-    standing = said(environment, "ledger", "accounts", "--on", code, "--below", "assets:clearing").split()
-    assert standing[-2:] == [f"{front_ends[code]['received_minor'] / 100:.2f}", "USD"]
+    rows = said(environment, "ledger", "accounts", "--on", code, "--below", "assets:clearing").splitlines()
+    standing = sum(Decimal(row.split()[-2]) for row in rows if row.startswith("assets:clearing"))
+    assert 100 * standing == front_ends[code]["received_minor"] - taken
     entries = said(environment, "ledger", "entries", "--on", code, "--account", "liabilities:customers")
     assert entries.count("posted") == front_ends[code]["books"]["entries"]
     journal = DATA / "books.beancount"
     journal.write_text(said(environment, "ledger", "export", "--on", code))
     check = Path(sys.executable).with_name("bean-check")
     assert subprocess.run([check, journal], check=False).returncode == 0
-    assert journal.read_text().count(" * ") == front_ends[code]["books"]["entries"]
+    of_disputes = 2 * len(disputes)  # opened, and ended
+    assert journal.read_text().count(" * ") == front_ends[code]["books"]["entries"] + of_disputes
 
 
 def sales_are_one_number(environment: dict[str, str], front_ends: dict[str, Any]) -> None:
@@ -217,6 +239,9 @@ async def ten_questions_have_the_right_number(environment: dict[str, str]) -> No
         assert await answers({"metrics": ["order.line-sales"], **by}) == [list(best)]
         assert await answers({"metrics": ["order.line-sales"], **by, "having": [f"order.line-sales > {best[1]}"]}) == []
         await signing.sign_in(client, f"{served.address}/console", served.sign_in_link("owner"))
+        disputed = await client.get(f"{served.address}/console/chargebacks", params={"front_end": "market"})
+        assert "dispute-1" in disputed.text
+        assert "dispute-2" in disputed.text
         for metric in names:
             seen = await of_the_console(client, served.address, metrics=metric, where="front_end = market")
             shown = float(seen[0][0]) * (100 if metric in AMOUNTS else 1)  # there in dollars
@@ -268,3 +293,12 @@ with shops.serving("127.0.0.1", 0, {"brand": "key"}, Console(file=sys.stderr)):
         demo.kill()
     assert len(shops) == 1
     assert psutil.wait_procs(shops, 60)[1] == []
+
+
+def test_goods_that_a_till_counted_as_none_are_in_no_basket_of_the_app() -> None:
+    at = datetime(2017, 1, 1, tzinfo=UTC)
+    some, none = Line(sku="tea", quantity=1, paid=100, list=100), Line(sku="bag", quantity=0, paid=0, list=0)
+    basket = Basket("market", "5", "1", "store-1", at, (some,))
+    assert carts.is_filled(basket)
+    assert not carts.is_filled(replace(basket, lines=(some, none))), "its line would be refused by the till alone"
+    assert not carts.is_filled(replace(basket, lines=(some, some)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from functools import partial
@@ -25,6 +26,7 @@ from .platform import HOUSEKEEPING, Running
 if TYPE_CHECKING:
     from .lake_sync import LakeSync
 
+log = logging.getLogger("isthmus.app")
 TRAFFIC_EVERY_S: Final = 5
 CONTRACTS_EVERY_S: Final = 600  # so that what was served last is known, also where two versions were served at once
 PROCESS_TIME_EVERY_S: Final = 60  # how fine the busiest minutes are seen
@@ -33,6 +35,7 @@ PRUNE_EVERY_S: Final = 3_600
 JOBS_AFTER_S: Final = 1  # a server that has just started answers first
 LAND_EVERY_S: Final = 60  # how far the lake is behind the business at most, when nothing is wrong
 SEGMENTS_EVERY_S: Final = 900  # segments are for the next visit, not for the next click
+_WAITS: Final = "%s of %s waits: %s; it is tried every %g s, and the next word of it is that it goes on"
 
 
 def jobs(running: Running, lake_sync: LakeSync | None = None) -> list[Periodic]:
@@ -82,9 +85,13 @@ def jobs(running: Running, lake_sync: LakeSync | None = None) -> list[Periodic]:
 
 
 def periodic(platform: Platform, database: Database, job: Job) -> Periodic:
-    """Return a pack's job as periodic work: its capability called for each front end that may call it."""
+    """Return a pack's job as periodic work: its capability called for each front end that may call it.
+
+    What is away, as a venture that does not run, is said when that begins and when it is back; each run is noted.
+    """
     if not isinstance(job.when, Every):
         raise errors.Fault(f"{job.name} has its own time", remedy="runtime.events.timers runs it")
+    every_s, waiting = job.when.seconds, set[str]()
 
     async def run() -> None:
         failed = list[Exception]()
@@ -94,12 +101,20 @@ def periodic(platform: Platform, database: Database, job: Job) -> Periodic:
             caller = Caller(front_end=code, client=HOUSEKEEPING, via="job")
             try:
                 await _noted(database, code, job, platform.call(job.calls, job.asked(), caller))
+            except errors.Unavailable as away:
+                if code not in waiting:
+                    waiting.add(code)
+                    log.warning(_WAITS, job.name, code, away, every_s)
             except Exception as error:  # those after it have nothing to do with it
                 failed.append(error)
+            else:
+                if code in waiting:
+                    waiting.remove(code)
+                    log.warning("%s of %s goes on", job.name, code)
         if failed:
             raise ExceptionGroup(f"{job.name} failed at {len(failed)} front ends", failed)
 
-    return Periodic(name=job.name, every_s=job.when.seconds, run=run, after_s=JOBS_AFTER_S)
+    return Periodic(name=job.name, every_s=every_s, run=run, after_s=JOBS_AFTER_S)
 
 
 async def _noted(database: Database, code: str, job: Job, run: Awaitable[object]) -> None:

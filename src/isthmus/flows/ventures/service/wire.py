@@ -62,9 +62,8 @@ class Wire:
         reply = await self.send(method, f"/obligations/{path}", headers=headers, **more)
         if not reply.is_success:
             said = reply.text[:200]
-            raise api.VentureDown(
-                what=f"{method} /obligations/{path}", because=f"it answers {reply.status_code} {said}"
-            )
+            what = f"{method} {self.charter.url}/obligations/{path}"
+            raise api.VentureDown(what=what, because=f"it answers {reply.status_code} {said}")
         return reply
 
     async def page(self, what: str, after: int) -> venture.SignedPage:
