@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -53,14 +54,15 @@ def off_delivery(discounts: Sequence[promotion.Discount], currency: str) -> Mone
     return money(sum(one.amount.minor for one in discounts if one.target == "delivery"), currency)
 
 
-def reasons_of(discounts: Sequence[promotion.Discount], line: int) -> tuple[Applied, ...]:
-    """Return which discounts took what off a line."""
-    return tuple(
-        Applied(by=discount.promotion, reason=share.reason or discount.reason, amount=-share.amount)
-        for discount in discounts
-        for share in discount.shares
-        if share.line == line and share.amount.minor
-    )
+def reasons_of(discounts: Sequence[promotion.Discount]) -> Mapping[int, Sequence[Applied]]:
+    """Return which discounts took what off each line."""
+    found: dict[int, list[Applied]] = defaultdict(list)
+    for discount in discounts:
+        for share in discount.shares:
+            if share.amount.minor:
+                reason = share.reason or discount.reason
+                found[share.line].append(Applied(by=discount.promotion, reason=reason, amount=-share.amount))
+    return found
 
 
 def agreed_by_line(agreed: Sequence[Money | None], instead_of: Mapping[int, str]) -> dict[int, Money]:
@@ -152,7 +154,7 @@ def bill(
     """Put a bill together. What is paid for a line is its gross amount: tax is in it, or was added to it."""
     currency = quote.currency
     discounts = evaluation.discounts
-    off = taken_off(discounts, len(quote.lines), currency)
+    off, reasons = taken_off(discounts, len(quote.lines), currency), reasons_of(discounts)
     nothing = money(0, currency)
     lines: list[api.BillLine] = []
     for at, (good, priced) in enumerate(zip(cart.sellable, quote.lines, strict=True)):
@@ -170,7 +172,7 @@ def bill(
                 discount=off[at],
                 tax=due.tax if due else nothing,
                 total=due.gross if due else net,
-                applied=(*priced.applied, *reasons_of(discounts, at)) if discounts else priced.applied,
+                applied=(*priced.applied, *reasons[at]),
                 instead_of=cart.instead_of.get(at),
             )
         )

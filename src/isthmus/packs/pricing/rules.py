@@ -50,9 +50,12 @@ def priced_line(
     Raises AnswerFailed where a replacement is below zero or in another currency.
     """
     shelf = line_amount(line.amount, line.per, line.quantity, rounding)
-    unit, why = _unit_price(line, is_sale_granted, replaced)
-    amount = line_amount(unit.amount, unit.per, line.quantity, rounding) if why else shelf
-    applied = (Applied(by=unit.by, reason=unit.reason, amount=amount - shelf),) if why else ()
+    unit, is_another = _unit_price(line, is_sale_granted, replaced)
+    amount = shelf
+    applied: tuple[Applied, ...] = ()
+    if is_another:
+        amount = line_amount(unit.amount, unit.per, line.quantity, rounding)
+        applied = (Applied(by=unit.by, reason=unit.reason, amount=amount - shelf),)
     return api.PricedLine(
         sku=line.sku,
         quantity=line.quantity,

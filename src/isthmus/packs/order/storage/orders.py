@@ -70,7 +70,6 @@ _AS_THEY_ARE = (
     "taxed",
 )  # fmt: skip
 AMOUNTS = ("list_amount", "amount", "discount", "tax", "total")
-_OF_LINE = (*_AS_THEY_ARE, *AMOUNTS)
 _VALUES_OF_LINE = attrgetter(*_AS_THEY_ARE, *[f"{name}.minor" for name in AMOUNTS])
 
 # An order whole is one row: its lines and its history come with it as JSON.
@@ -245,7 +244,7 @@ async def _sealed(session: ports.Session, front_end: str, part: Part, clear: Con
 
 def line_row(draft: api.DraftLine, **facts: object) -> dict[str, object]:
     """Return a line as it is written, with what it is told besides."""
-    return {**dict(zip(_OF_LINE, _VALUES_OF_LINE(draft), strict=True)), **facts}
+    return {**dict(zip((*_AS_THEY_ARE, *AMOUNTS), _VALUES_OF_LINE(draft), strict=True)), **facts}
 
 
 def _shares(discounts: Sequence[api.DraftDiscount], parts: Sequence[Part]) -> list[dict[str, object]]:
