@@ -32,7 +32,7 @@ from isthmus.kernel import FrontEnd
 
 FRONT_END = FrontEnd(code="north", name="North", owner="north team", uses={ALL!r})
 """
-EXAMPLES = 3  # of each of some 380 capabilities; `make test-slow` takes more
+EXAMPLES = 2  # of each of some 380 capabilities; `make test-slow` takes more
 EXAMPLES_SLOW = 150
 REFUSED = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429", "5xx"]
 NOT_CHECKED = ("positive_data_acceptance",)  # 1.0 is no integer here, and an unknown id is refused
