@@ -49,6 +49,7 @@ else:
 CALLS: Final = 200  # of each front end: some seconds; the rare ones are among them
 START_LIMIT_S: Final = 30
 STEP_LIMIT_S: Final = 300  # of building, loading and its own test
+END_LIMIT_S: Final = 30  # what does not end by then when it is asked to is killed
 TOKEN: Final = "ISTHMUS_EXIT_TOKEN"
 BESIDE: Final = "isthmus_exit_"  # what the databases are called that are made for an exit
 # Those that a check left behind which was killed: of this role's own, and no connection is called like them.
@@ -209,7 +210,11 @@ async def serving(package: str, folder: Path, environment: Mapping[str, str]) ->
         yield address
     finally:
         process.terminate()
-        await asyncio.to_thread(process.wait, STEP_LIMIT_S)
+        try:
+            await asyncio.to_thread(process.wait, END_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            await asyncio.to_thread(process.wait)
 
 
 async def _ready(address: str, process: subprocess.Popen[bytes], said: Path) -> None:
