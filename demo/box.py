@@ -334,11 +334,16 @@ def beside(box: Box | None, screen: Console) -> Iterator[None]:
         box.stop()
 
 
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def shown(found: dict[str, Any], amount: str) -> Sequence[str]:
     """Return what came of the box, in lines."""
     met = sum(not said.startswith("NOT MET") for said in found["obligations"].values())
     lines = [
-        f"the venture box sold {found['orders']:,} boxes to {found['members']:,} made-up members for {amount}; "
+        f"the venture box sold {_counted(found['orders'], 'box', 'boxes')} to "
+        f"{_counted(found['members'], 'made-up member', 'made-up members')} for {amount}; "
         f"{met} of 4 obligations are met"
     ]
     return [*lines, *(f"  {name}: {said}" for name, said in found["obligations"].items() if said.startswith("NOT"))]

@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -31,6 +32,7 @@ from isthmus.values import money
 
 REPORT = "sold.json"  # in the demo's data: what came of the run that made it
 ROLES = ("operator", "analyst", "support")
+MEASURES = ("thin", "silo", "lead-time", "answers")
 EXAMPLES = (
     ("catalog.search", '{"text": "strawberries", "limit": 3}'),
     ("checkout.preview-order", '{"lines": [{"sku": "1082185", "quantity": 2}], "currency": "USD"}'),
@@ -73,7 +75,7 @@ def run(config: Config, chosen: argparse.Namespace) -> int:
     if tea is not None:
         os.environ["ISTHMUS_CONFIG"] = str(tea.settings)
     with shops.serving(config.host, port, shop_keys, Console()), box.beside(tea, Console()):
-        _say_what_next(Console(), f"http://{config.host}:{port}", key, links)
+        _say_what_next(Console(), f"http://{config.host}:{port}", key, links, own.data)
         server.run("isthmus.app.server:asgi", listens, log_level="warning")
     return 0
 
@@ -208,7 +210,7 @@ def _show(report: dict[str, Any], screen: Console) -> None:
         screen.print("[red]The totals differ from the source; `--json` shows both sides.")
 
 
-def _say_what_next(screen: Console, address: str, key: str, links: dict[str, str]) -> None:
+def _say_what_next(screen: Console, address: str, key: str, links: dict[str, str], data: Path) -> None:
     screen.print(f"API documents  {address}/docs/fresh")
     screen.print("Console, signed in once by each of these links as:")
     for role, link in links.items():
@@ -222,4 +224,7 @@ def _say_what_next(screen: Console, address: str, key: str, links: dict[str, str
             highlight=False,
             markup=False,
         )
+    screen.print("For the figures of the console's page In a minute, in another terminal, a minute or two:")
+    measures = " && ".join(f".venv/bin/isthmus {name}" for name in MEASURES)
+    screen.print(f"  export ISTHMUS_DATA={data} && {measures}", soft_wrap=True, highlight=False, markup=False)
     screen.print("Ctrl-C stops it.")

@@ -97,10 +97,14 @@ class Money(Value):
     minor: Minor
 
     def __add__(self, other: Money) -> Money:
-        return Money(currency=self.currency, minor=self.minor + self._same(other).minor)
+        if other.currency != self.currency:
+            raise self._mismatch(other)
+        return Money(currency=self.currency, minor=self.minor + other.minor)
 
     def __sub__(self, other: Money) -> Money:
-        return Money(currency=self.currency, minor=self.minor - self._same(other).minor)
+        if other.currency != self.currency:
+            raise self._mismatch(other)
+        return Money(currency=self.currency, minor=self.minor - other.minor)
 
     def __lt__(self, other: Money) -> bool:
         return self.minor < self._same(other).minor
@@ -131,11 +135,12 @@ class Money(Value):
 
     def _same(self, other: Money) -> Money:
         if other.currency != self.currency:
-            raise CurrencyMismatch(
-                f"{self} and {other} cannot be added or compared",
-                remedy="convert one of them, or split the ask",
-            )
+            raise self._mismatch(other)
         return other
+
+    def _mismatch(self, other: Money) -> CurrencyMismatch:
+        said = f"{self} and {other} cannot be added or compared"
+        return CurrencyMismatch(said, remedy="convert one of them, or split the ask")
 
 
 def whole_number(text: object, least: int, most: int) -> int | None:

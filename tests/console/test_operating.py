@@ -156,6 +156,14 @@ async def test_a_capability_is_tried_by_its_contract_and_its_story_has_an_addres
     assert address.removeprefix(served.address) in await page.content()
 
 
+async def test_a_capability_of_a_front_ends_own_has_a_page_as_shared_ones_have(page: Page, served: Served) -> None:
+    await page.goto(f"{served.address}/capabilities/south.home")
+    await expect(page.locator("h1")).to_have_text("south.home")
+    await expect(page.get_by_role("main").get_by_role("link", name="south", exact=True).first).to_be_visible()
+    await page.get_by_role("button", name="Call south.home").click()
+    await expect(page.locator("#answer")).to_contain_text("goods")
+
+
 async def test_calls_are_picked_by_outcome_error_and_time(page: Page, served: Served) -> None:
     asked = {"order_id": str(uuid.uuid4())}
     refused = await served.client.post("/v1/order.get-order", json=asked, headers={"Isthmus-Explain": "true"})

@@ -27,6 +27,7 @@ from isthmus.app import platform as app_platform
 from isthmus.app.config import load_config
 from isthmus.governance.exits.calls import asked_of
 from isthmus.governance.exits.held import holds
+from isthmus.store import embedded
 from tests import forked
 from tests.console import signing
 from tests.console.demo_server import demo
@@ -56,14 +57,15 @@ def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     assert report["members_in_common"] > 0
     sold = sum(found["orders"] for found in report["front_ends"].values())
     assert sold >= BASKETS  # a basket is an order in each business line that it has goods of
-    the_books_are_read_at_the_command_line(environment, report["front_ends"], report["disputes"])
-    metrics_equal_the_source_by_front_end_department_and_week(environment)
-    sales_are_one_number(environment, report["front_ends"])
-    the_venture_sells_beside_them_where_node_is_there(environment, report)
-    banks_took_back_what_two_buyers_disputed(report)
-    asyncio.run(ten_questions_have_the_right_number(environment))
-    some_fill_a_basket_in_the_app_first(environment)
-    asyncio.run(each_desk_leaves_calls_to_prove_an_exit_by())
+    with embedded.start(DATA / "demo"):  # for the commands that follow, each of which would start it and stop it
+        the_books_are_read_at_the_command_line(environment, report["front_ends"], report["disputes"])
+        metrics_equal_the_source_by_front_end_department_and_week(environment)
+        sales_are_one_number(environment, report["front_ends"])
+        the_venture_sells_beside_them_where_node_is_there(environment, report)
+        banks_took_back_what_two_buyers_disputed(report)
+        asyncio.run(ten_questions_have_the_right_number(environment))
+        some_fill_a_basket_in_the_app_first(environment)
+        asyncio.run(each_desk_leaves_calls_to_prove_an_exit_by())
     kept = json.loads(said(environment, "demo", "--keep", "--exit", "--json"))
     assert kept == report
     stands = ("data", "ask", "order.baskets", "--form", "json")

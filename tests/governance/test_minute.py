@@ -33,6 +33,11 @@ def costs(alone: float = 10_000.0, idle_us: float = 0.0) -> Costs:
     )
 
 
+def test_what_the_group_saves_is_less_the_whole_price_and_not_only_what_front_ends_are_charged() -> None:
+    assert costs().alternatives[0].avoided == 2_300.0 - 900.0
+    assert costs().avoided == 2_300.0 - 1_000.0
+
+
 def met(step: experience.StepName, refused: float, calls: int = 100) -> experience.Met:
     return experience.Met(
         step=step, calls=calls, p50_us=100, p95_us=500, refused=refused, reasons={}, begun=0, ended=0, left=None,

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from isthmus.data.privacy import policy
 from isthmus.flows.ventures import api as ventures
 from isthmus.markings import Where
 from isthmus.packs.ledger import api as ledger
+from tests.console.signing import sign_in, sign_in_link
 
 from .conftest import World
 
@@ -100,3 +102,28 @@ async def test_who_is_erased_is_forgotten_by_the_venture_too(world: World) -> No
     kept = b"".join(path.read_bytes() for path in (world.folder / "box").glob("box.sqlite"))
     assert b"gone@example.org" not in kept
     assert (await world.call(ventures.check, ventures.Check(obligations=("books", "export")))).is_met
+
+
+async def test_the_page_says_what_a_venture_may_spend_has_sold_and_owes(world: World) -> None:
+    await world.sell("page@example.org", "discovery")
+    await world.call(ventures.check, ventures.Check())
+    standing = await world.standing()
+    console = f"{world.address}/console"
+    async with world.browser() as browser:
+        link = await sign_in_link(world.running.config.database_url or "", "operator")
+        assert (await sign_in(browser, console, link)).status_code == 200
+        page = await browser.get(f"{console}/ventures")
+    assert page.status_code == 200
+    (box,) = [part for part in page.text.split("<section>") if "<h2>The Tea Box " in part]
+    tiles = dict(re.findall(r'<p class="name">(.*?)</p><p class="value">(.*?)</p>', box))
+    (sold,) = standing.sums
+    assert tiles == {
+        "Obligations met": "4 / 4",
+        "Sold, without tax": f"€{sold.net.minor / 100:.2f}",
+        "Sales": str(standing.sales),
+        "Members": str(standing.members),
+        "Budget": "€40,000.00",
+        "Spent of it": f"€{standing.spent.minor / 100:.2f}",
+        "Charter ends": standing.charter.ends.isoformat(),
+    }
+    assert "up to 20 calls a second" in box

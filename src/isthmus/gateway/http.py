@@ -154,20 +154,20 @@ class Gateway:
             )
         self._in_flight += 1
         try:
-            return await self._called(request)
+            key, name = request.headers.get(b"authorization"), request.path[len(CALLS) :]
+            client = await self._admitted(key, request.sent, name)
+            at_once = client.limit.at_once
+            return await (self._one_of(at_once, client, request) if at_once else self._call_of(client, request))
         finally:
             self._in_flight -= 1
 
-    async def _called(self, request: Request) -> Reply:
-        name = request.path[len(CALLS) :]
-        client = await self._admitted(request.headers.get(b"authorization"), request.sent, name)
-        if client.limit.at_once is None:
-            return await self._call_of(client, request)
-        who, calls = (client.front_end, client.name), calls_of(self.platform.release, client.front_end, name) or 1
-        running = self._running.get(who, 0)
-        if running and running + calls > client.limit.at_once:  # a screen of more parts than that is asked alone
+    async def _one_of(self, at_once: int, client: Principal, request: Request) -> Reply:
+        """Answer a client whose key says how many of its calls run at once."""
+        who, called = (client.front_end, client.name), request.path[len(CALLS) :]
+        calls, running = calls_of(self.platform.release, who[0], called) or 1, self._running.get(who, 0)
+        if running and running + calls > at_once:  # a screen of more parts than that is asked alone
             raise RateExceeded(
-                f"client {client.name!r} has {running} calls running, and its key allows {client.limit.at_once}",
+                f"client {client.name!r} has {running} calls running, and its key allows {at_once}",
                 remedy="wait for an answer before you send the next",
                 path="Authorization",
                 retry_after_s=1,

@@ -34,8 +34,6 @@ _UNKNOWN_MEMBER = re.compile(r"Invalid enum value (?P<value>.+)$")
 _MISSING_FIELD = re.compile(r"missing required field `(?P<name>[^`]*)`")
 _STEP = re.compile(r"\.(?P<name>[A-Za-z_]\w*)|\[(?:\.\.\.|\d+|\S+?)\]")
 
-_encoder = msgspec.json.Encoder()
-
 # What comes in lies within these years: a database takes the last moment that Python knows for infinity, a time zone
 # leads out of the first and the last year, and nanoseconds in 64 bits, as tables in memory count, end in 2262.
 YEARS = range(1800, 2200)
@@ -67,9 +65,8 @@ else:
             return msgspec.structs.replace(self, **changes)
 
 
-def encode(value: object) -> bytes:
-    """Return the JSON bytes of a value; the same value gives the same bytes."""
-    return _encoder.encode(value)
+encode = msgspec.json.Encoder().encode
+"""Return the JSON bytes of a value; the same value gives the same bytes."""
 
 
 def decode(body: bytes, type_: type[V]) -> V:

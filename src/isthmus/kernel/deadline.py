@@ -27,22 +27,7 @@ def within(limit_s: float, coroutine: Coroutine[Any, Any, T]) -> Generator[Any, 
         waited_for = coroutine.send(None)
     except StopIteration as done:
         return done.value
-    return (yield from _until(limit_s, coroutine, waited_for))
-
-
-def _until(limit_s: float, coroutine: Coroutine[Any, Any, T], waited_for: Any) -> Generator[Any, Any, T]:
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("a deadline needs a task to cut")
-    is_over = False
-    cancelled_before = task.cancelling()
-
-    def cut() -> None:
-        nonlocal is_over
-        is_over = True
-        task.cancel()
-
-    timer = asyncio.get_running_loop().call_later(limit_s, cut)
+    cut = _Cut(limit_s)
     try:
         while True:
             try:
@@ -52,10 +37,27 @@ def _until(limit_s: float, coroutine: Coroutine[Any, Any, T], waited_for: Any) -
             else:
                 waited_for = coroutine.send(sent)
     except BaseException as ended:
-        if is_over and task.uncancel() <= cancelled_before and isinstance(ended, _ENDED):
+        if cut.is_due and cut.task.uncancel() <= cut.cancelled_before and isinstance(ended, _ENDED):
             raise DeadlinePassed from None  # also where it swallowed the cut: its answer came too late
         if isinstance(ended, StopIteration):
             return ended.value
         raise
     finally:
-        timer.cancel()
+        cut.timer.cancel()
+
+
+class _Cut:
+    """The timer of one deadline; cuts the task that made it."""
+
+    __slots__ = ("cancelled_before", "is_due", "task", "timer")
+
+    def __init__(self, limit_s: float) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a deadline needs a task to cut")
+        self.task, self.cancelled_before, self.is_due = task, task.cancelling(), False
+        self.timer = asyncio.get_running_loop().call_later(limit_s, self._cut)
+
+    def _cut(self) -> None:
+        self.is_due = True
+        self.task.cancel()

@@ -66,9 +66,10 @@ class Ahead(asyncio.Protocol):
     def _taken_off(self, data: bytes) -> bytes:
         """Return what asyncpg is to read of what came."""
         data, at, passed = self._left + data, 0, b""
-        while self._open and at + _HEAD <= len(data):
+        size = len(data)
+        while self._open and at + _HEAD <= size:
             end = at + 1 + int.from_bytes(data[at + 1 : at + _HEAD], "big")
-            if end > len(data):
+            if end > size:
                 break
             kind = data[at]
             if kind in _FOR_ASYNCPG:

@@ -84,19 +84,19 @@ class Step(Write):
         saga, claim = self._saga, self._saga.claim
         ask, moved = hexed(saga.ask), (entries, saga.left_after_s)
         if self._version:
-            await self._committed(events, execute("move_saga", self._digest, ask, *moved))
+            await self._committed(events, execute("move_saga", (self._digest, ask, *moved)))
             return
         known = (self._digest, self._front_end, claim.key, saga.is_kept, claim.capability, claim.ask_hash)
-        await self._committed(events, execute("write_saga", *known, ask, hexed(saga.caller), *moved))
+        await self._committed(events, execute("write_saga", (*known, ask, hexed(saga.caller), *moved)))
 
     async def end_saga(self, events: Sequence[ports.EventRow], answer: bytes | None) -> None:
-        last = execute("end_saga", self._digest) if self._version else ""
+        last = execute("end_saga", [self._digest]) if self._version else ""
         if answer is not None:
             last = f"{last}; {self._answer_text(answer)}" if last else self._answer_text(answer)
         await self._committed(events, last)
 
     async def leave_saga(self) -> None:
-        await self._committed([], execute("leave_saga", self._digest))
+        await self._committed([], execute("leave_saga", [self._digest]))
 
     async def _committed(self, events: Sequence[ports.EventRow], last: str) -> None:
         await self.end("; ".join(filter(None, (events_text(events), last))))
@@ -104,8 +104,8 @@ class Step(Write):
 
     def _hold(self) -> str:
         if self._version:
-            return execute("hold_saga", self._digest, self._version)
-        return f"{lock_text(self._digest)}; {execute('begin_saga', self._digest)}"
+            return execute("hold_saga", (self._digest, self._version))
+        return f"{lock_text(self._digest)}; {execute('begin_saga', [self._digest])}"
 
     async def _make_ready(self, connection: Connection) -> None:
         self._open(f"{self._begin_text()}; {self._hold()}")

@@ -29,7 +29,7 @@ from .errors import translated
 from .front_end_tables import Own
 from .tenant import PART_READS, PART_WRITES, ROLE, Tenant, set_tenant
 from .watched import METER, noted
-from .written_out import called, execute, hexed, prepared
+from .written_out import execute, hexed, prepared
 
 STATEMENTS_REMEMBERED: Final = 4096  # texts already checked: more than all packs have together
 
@@ -215,15 +215,15 @@ class Transaction(Statements):
     async def _ahead(self, connection: Connection) -> str:
         """Return what begins the transaction, where that is to be sent yet, and what waits."""
         opening, self._opening = self._opening, ""
-        if opening and not all(sql in connection.named for sql, _ in self._waiting):
-            await connection.execute(
-                opening
-            )  # a statement is prepared within: asyncpg leaves a transaction open after it
+        if opening and not {sql for sql, _ in self._waiting} <= connection.named.keys():
+            # A statement is prepared within: asyncpg leaves a transaction open after it.
+            await connection.execute(opening)
             opening = ""
         waiting, self._waiting = self._waiting, []
         texts = [opening] if opening else []
         for sql, args in waiting:
-            texts.append(called(connection.named.get(sql) or await prepared(connection, sql), args))
+            name, types, _ = connection.named.get(sql) or await prepared(connection, sql)
+            texts.append(execute(name, args, types))
         return "; ".join(texts)
 
     @asynccontextmanager
@@ -330,7 +330,7 @@ class Write(Transaction):
     def _answer_text(self, answer: bytes) -> str:
         claim = self._claim
         kept = (claim.key, claim.capability, claim.ask_hash) if claim else ()
-        return execute("write_answer", self._digest, self._front_end, *kept, hexed(answer))
+        return execute("write_answer", (self._digest, self._front_end, *kept, hexed(answer)))
 
     def _begin_text(self) -> str:
         """Return what begins the transaction, and sets the front end where the connection is at another."""
@@ -344,7 +344,7 @@ class Write(Transaction):
         if self._claim is None:
             await connection.execute(opening)
             return
-        found = execute("find_claim", self._digest, self._front_end)
+        found = execute("find_claim", (self._digest, self._front_end))
         opening += f"; {lock_text(self._digest)}; {found}"
         if await connection.execute(opening) != "SELECT 0":
             row = await connection.fetchrow(_FIND_ANSWER, self._digest, self._front_end)
@@ -375,19 +375,19 @@ def digest_of(front_end: str, key: str) -> str:
 
 def lock_text(digest: str) -> str:
     """Return what locks a digest until the transaction ends."""
-    return execute("lock_claim", int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True))
+    return execute("lock_claim", [int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True)])
 
 
 def events_text(events: Sequence[ports.EventRow]) -> str:
     """Return the statements that write events, or nothing where there are none."""
     if len(events) <= FEW_EVENTS:
-        return "; ".join([execute("write_event", *_EVENT_VALUES(one)) for one in events])
-    return execute("write_events", msgspec.json.encode([_as_json(one) for one in events]))
+        return "; ".join([execute("write_event", _EVENT_VALUES(one)) for one in events])
+    return execute("write_events", [msgspec.json.encode([_as_json(one) for one in events])])
 
 
 def _as_json(event: ports.EventRow) -> dict[str, Any]:
     """Return an event as JSON has it, with its data as it is."""
-    return {name: getattr(event, name) for name in _EVENT} | {"data": msgspec.Raw(event.data)}
+    return {**dict(zip(_EVENT, _EVENT_VALUES(event), strict=True)), "data": msgspec.Raw(event.data)}
 
 
 @lru_cache(maxsize=STATEMENTS_REMEMBERED)

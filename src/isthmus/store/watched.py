@@ -51,7 +51,7 @@ def watcher(found: list[Statement], named: dict[str, Any]) -> Any:
 
     def note(record: Any) -> None:
         took_us = round(record.elapsed * 1_000_000)
-        texts = {name: text for text, (_, name, _) in named.items()} if "execute w" in record.query else {}
+        texts = {name: text for text, (name, _, _) in named.items()} if "execute w" in record.query else {}
         text = _LITERAL.sub("?", record.query)
         text = _CALLED.sub(lambda call: texts.get(call[1], call[0]), text)
         began_us = time.time_ns() // 1_000 - took_us

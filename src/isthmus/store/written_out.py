@@ -7,17 +7,21 @@ once on each connection, and called by it: `execute w3 ('…', '…')`. PostgreS
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from itertools import repeat
 from typing import Any, Final
 from uuid import UUID
 
+from asyncpg.pgproto.pgproto import UUID as OfAsyncpg
+
 from .connecting import Connection
 
 _ARRAY: Final = "[]"
-_PLAIN: Final = frozenset({int, bool, UUID, datetime})  # read as Python writes them, without a quote in them
+# Read as Python writes them, without a quote in them.
+_PLAIN: Final = frozenset({int, bool, float, UUID, OfAsyncpg, date, datetime})
+_TEXTS: Final = repeat("text")
 
-Prepared = tuple[Any, str, list[str]]  # a statement, its name on its connection, and the types of its places
+Prepared = tuple[str, list[str], Any]  # a statement's name on its connection, the types of its places, itself
 
 
 async def prepared(connection: Connection, sql: str) -> Prepared:
@@ -25,31 +29,16 @@ async def prepared(connection: Connection, sql: str) -> Prepared:
     # None is given twice: who is cancelled here leaves one behind that only the server knows.
     name = f"w{next(connection.names)}"
     statement = await connection.prepare(sql, name=name)
-    found = connection.named[sql] = statement, name, [one.name for one in statement.get_parameters()]
+    found = connection.named[sql] = name, [one.name for one in statement.get_parameters()], statement
     return found  # the statement is kept, since PostgreSQL forgets it with it
 
 
-def called(found: Prepared, args: Sequence[object]) -> str:
-    """Return the call of a statement that `prepared` has returned."""
-    _, name, types = found
-    return f"execute {name} ({_listed(args, types)})" if args else f"execute {name}"
+def execute(name: str, values: Sequence[Any], types: Iterable[str] = _TEXTS) -> str:
+    """Return the call of a statement that is prepared by a name. types: of its places, where one is an array or bytes.
 
-
-def execute(prepared: str, *values: object) -> str:
-    """Return the call of a prepared statement, with values in it that are no arrays."""
-    return f"execute {prepared} ({_listed(values, repeat('text'))})"
-
-
-def hexed(value: bytes) -> str:
-    """Return bytes as PostgreSQL reads them: what is given as bytes is taken for JSON."""
-    return f"\\x{value.hex()}"
-
-
-def _listed(values: Sequence[Any], types: Iterable[str]) -> str:
-    """Write values as SQL does; the connection's standard_conforming_strings makes the quote the only special sign.
-
-    Most are texts or need no quote, and are written right here: a paid order has 200, and a call each was a tenth of
-    all its calls.
+    Values are written as SQL does; the connection's standard_conforming_strings makes the quote the only special sign.
+    Most need no function, and are written right here: a paid order has 200, and a call each was a tenth of all its
+    calls.
     """
     written: list[str] = []
     for value, type_ in zip(values, types, strict=False):
@@ -59,9 +48,17 @@ def _listed(values: Sequence[Any], types: Iterable[str]) -> str:
             written.append("null")
         elif type(value) in _PLAIN:
             written.append(f"'{value}'")
+        elif type(value) is bytes and type_ != "bytea":  # JSON
+            written.append("'" + value.decode().replace("'", "''") + "'")
         else:
-            written.append("'" + _text(value, type_).replace("'", "''") + "'")
-    return ", ".join(written)
+            text: str = value if isinstance(value, str) else _text(value, type_)
+            written.append("'" + text.replace("'", "''") + "'")
+    return f"execute {name} ({', '.join(written)})" if written else f"execute {name}"
+
+
+def hexed(value: bytes) -> str:
+    """Return bytes as PostgreSQL reads them: what is given as bytes is taken for JSON."""
+    return f"\\x{value.hex()}"
 
 
 def _text(value: Any, type_: str) -> str:

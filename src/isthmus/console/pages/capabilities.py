@@ -83,7 +83,7 @@ class Capabilities:
         A write is a write: it does what it says, and the key that came with the form makes it once.
         """
         name, typed = request.path_params["name"], await form(request)
-        capability = self._client.release.find(name).capability
+        capability = self._found(name)
         caller = self._client.caller(typed.get("front_end", ""))
         traces: list[Trace] = []
         try:
@@ -96,6 +96,11 @@ class Capabilities:
             for trace in traces:
                 await self._traces.keep(trace)
         return await self._shown(request, typed, answer=msgspec.json.decode(answer), traces=traces)
+
+    def _found(self, name: str) -> Capability[Any, Any]:
+        """Return a shared capability, or one of the front end that it is named after. Raises UnknownCapability."""
+        release = self._client.release
+        return release.lines.get(name.partition(".")[0], release).find(name).capability
 
     async def _kept(self, trace: Trace) -> Any:
         """Return a trace as it is kept, and as its own page shows it: without what says who somebody is."""
@@ -114,7 +119,7 @@ class Capabilities:
         traces: list[Trace] | None = None,
     ) -> Response:
         name = request.path_params["name"]
-        found: Capability[Any, Any] = self._client.release.find(name).capability
+        found = self._found(name)
         ask_fields, answer_fields = forms.fields_of(found)
         consumers = self._client.users(name)
         used_by = [

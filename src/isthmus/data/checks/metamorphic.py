@@ -121,8 +121,9 @@ class _Asker:
         whole = self._sum(total)
         for name in names:
             by = Ask(metrics=(self.metric,), by=(name,))
-            yield self._same("groups add up to the total", (total, by), whole, self._sum(by))
-            for value in self._values(by, name):
+            groups = self._rows(by)
+            yield self._same("groups add up to the total", (total, by), whole, self._added(groups))
+            for value in _values(groups, name):
                 where = Where(name, "=", value) if value is not None else Where(name, "is null")
                 inside = Ask(metrics=(self.metric,), where=(where,))
                 outside = Ask(metrics=(self.metric,), where=(Not(where),))
@@ -154,13 +155,11 @@ class _Asker:
         for rest in sums.values():
             yield self._same(truth, (fine, coarse), 0.0, rest)
 
-    def _values(self, by: Ask, name: str) -> list[Scalar | None]:
-        values = [row[name] for row in self._rows(by)][:VALUES_MAX]
-        plain = (bool, int, float, str, type(None))
-        return [value if isinstance(value, plain) else str(value) for value in values]
-
     def _sum(self, ask: Ask) -> float:
-        return float(sum(row[self.metric] or 0 for row in self._rows(ask)))
+        return self._added(self._rows(ask))
+
+    def _added(self, rows: Sequence[dict[str, Any]]) -> float:
+        return float(sum(row[self.metric] or 0 for row in rows))
 
     def _rows(self, ask: Ask) -> list[dict[str, Any]]:
         if self.is_forced:
@@ -182,6 +181,11 @@ def _is_additive(expression: Expression) -> bool:
             return all(_is_additive(part) for part in (*plus, *minus))
         case _:
             return False
+
+
+def _values(groups: Sequence[dict[str, Any]], name: str) -> list[Scalar | None]:
+    plain = (bool, int, float, str, type(None))
+    return [row[name] if isinstance(row[name], plain) else str(row[name]) for row in groups[:VALUES_MAX]]
 
 
 def _same_value(value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -53,14 +54,15 @@ def off_delivery(discounts: Sequence[promotion.Discount], currency: str) -> Mone
     return money(sum(one.amount.minor for one in discounts if one.target == "delivery"), currency)
 
 
-def reasons_of(discounts: Sequence[promotion.Discount], line: int) -> tuple[Applied, ...]:
-    """Return which discounts took what off a line."""
-    return tuple(
-        Applied(by=discount.promotion, reason=share.reason or discount.reason, amount=-share.amount)
-        for discount in discounts
-        for share in discount.shares
-        if share.line == line and share.amount.minor
-    )
+def reasons_of(discounts: Sequence[promotion.Discount]) -> Mapping[int, Sequence[Applied]]:
+    """Return which discounts took what off each line."""
+    found: dict[int, list[Applied]] = defaultdict(list)
+    for discount in discounts:
+        for share in discount.shares:
+            if share.amount.minor:
+                reason = share.reason or discount.reason
+                found[share.line].append(Applied(by=discount.promotion, reason=reason, amount=-share.amount))
+    return found
 
 
 def agreed_by_line(agreed: Sequence[Money | None], instead_of: Mapping[int, str]) -> dict[int, Money]:
@@ -105,19 +107,21 @@ def delivery_lines(cart: Cart, quote: pricing.Quote) -> tuple[fulfilment.Deliver
 def promotion_lines(cart: Cart, quote: pricing.Quote) -> tuple[promotion.PromotionLine, ...]:
     """Return the lines of a cart as promotions look at them."""
     return tuple(
-        promotion.PromotionLine(
-            sku=good.sku,
-            quantity=priced.quantity,
-            amount=priced.amount,
-            category=good.category,
-            brand=good.brand,
-            seller=good.seller,
-            attributes=good.attributes,
-            categories=good.categories,
-            line_attributes=own,
-            order_attributes=cart.ask.attributes,
-        )
-        for good, priced, own in zip(cart.sellable, quote.lines, cart.attributes, strict=True)
+        [
+            promotion.PromotionLine(
+                sku=good.sku,
+                quantity=priced.quantity,
+                amount=priced.amount,
+                category=good.category,
+                brand=good.brand,
+                seller=good.seller,
+                attributes=good.attributes,
+                categories=good.categories,
+                line_attributes=own,
+                order_attributes=cart.ask.attributes,
+            )
+            for good, priced, own in zip(cart.sellable, quote.lines, cart.attributes, strict=True)
+        ]
     )
 
 
@@ -150,7 +154,7 @@ def bill(
     """Put a bill together. What is paid for a line is its gross amount: tax is in it, or was added to it."""
     currency = quote.currency
     discounts = evaluation.discounts
-    off = taken_off(discounts, len(quote.lines), currency)
+    off, reasons = taken_off(discounts, len(quote.lines), currency), reasons_of(discounts)
     nothing = money(0, currency)
     lines: list[api.BillLine] = []
     for at, (good, priced) in enumerate(zip(cart.sellable, quote.lines, strict=True)):
@@ -168,14 +172,14 @@ def bill(
                 discount=off[at],
                 tax=due.tax if due else nothing,
                 total=due.gross if due else net,
-                applied=(*priced.applied, *reasons_of(discounts, at)),
+                applied=(*priced.applied, *reasons[at]),
                 instead_of=cart.instead_of.get(at),
             )
         )
     fee = nothing
     if delivery is not None:
         fee = taxed.delivery.gross if taxed and taxed.delivery else delivery.fee - off_delivery(discounts, currency)
-    goods = sum((line.total for line in lines), start=nothing)
+    goods = sum([line.total for line in lines], start=nothing)
     return api.Bill(
         currency=currency,
         lines=tuple(lines),
@@ -193,27 +197,29 @@ def bill(
 def draft_lines(cart: Cart, bill: api.Bill, locations: Sequence[str]) -> tuple[order.DraftLine, ...]:
     """Return the lines of an order as they are written down."""
     return tuple(
-        order.DraftLine(
-            sku=line.sku,
-            title=line.title,
-            quantity=line.quantity,
-            unit=line.unit,
-            seller=line.seller,
-            location=location,
-            tax_category=good.tax_category,
-            list_amount=line.list_amount,
-            amount=line.amount,
-            discount=line.discount,
-            tax=line.tax,
-            total=line.total,
-            is_returnable=good.is_returnable,
-            applied=line.applied,
-            attributes=own,
-            taxed=taxed_as(cart.tax, cart.tax.lines[at]) if cart.tax else None,
-        )
-        for at, (line, good, location, own) in enumerate(
-            zip(bill.lines, cart.sellable, locations, cart.attributes, strict=True)
-        )
+        [
+            order.DraftLine(
+                sku=line.sku,
+                title=line.title,
+                quantity=line.quantity,
+                unit=line.unit,
+                seller=line.seller,
+                location=location,
+                tax_category=good.tax_category,
+                list_amount=line.list_amount,
+                amount=line.amount,
+                discount=line.discount,
+                tax=line.tax,
+                total=line.total,
+                is_returnable=good.is_returnable,
+                applied=line.applied,
+                attributes=own,
+                taxed=taxed_as(cart.tax, cart.tax.lines[at]) if cart.tax else None,
+            )
+            for at, (line, good, location, own) in enumerate(
+                zip(bill.lines, cart.sellable, locations, cart.attributes, strict=True)
+            )
+        ]
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, cast
@@ -10,6 +9,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from isthmus.kernel import errors
+from isthmus.kernel.host import DeadlinePassed, within
 
 from .problem import BodyTooDeep, BodyTooLarge, BodyTooSlow, NotJson
 
@@ -54,9 +54,8 @@ async def read_bytes(receive: Receive, headers: Mapping[bytes, bytes], *, bytes_
     if announced.isdigit() and (len(announced) > _INTEGER_DIGITS or int(announced) > bytes_max):
         raise _too_large(bytes_max)
     try:
-        async with asyncio.timeout(limit_s):
-            return await _received(receive, bytes_max)
-    except TimeoutError:
+        return await within(limit_s, _received(receive, bytes_max))
+    except DeadlinePassed:
         raise BodyTooSlow(f"the body did not arrive within {limit_s:g} s", remedy="send it faster", path="$") from None
 
 

@@ -33,9 +33,14 @@ class Alternative:
     lines: int
 
     @property
+    def cheapest(self) -> float:
+        """Return the cheaper of building alone and renting."""
+        return min(self.alone, self.rented)
+
+    @property
     def avoided(self) -> float:
         """Return what it saves a month against the cheaper of the two."""
-        return min(self.alone, self.rented) - self.charged - self.written
+        return self.cheapest - self.charged - self.written
 
     @property
     def make_or_reuse(self) -> float | None:

@@ -49,8 +49,11 @@ class Costs:
 
     @property
     def avoided(self) -> float:
-        """Return what front ends save a month against the cheaper of building alone and renting, each for itself."""
-        return sum(one.avoided for one in self.alternatives)
+        """Return what the group saves a month: for each front end the cheaper of building alone and renting.
+
+        What front ends wrote is taken off, and the whole price, with the platform's own part that none is charged.
+        """
+        return sum(one.cheapest - one.written for one in self.alternatives) - self.month
 
     @property
     def month(self) -> float:

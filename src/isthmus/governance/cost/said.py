@@ -31,6 +31,7 @@ def text(found: Costs) -> Iterator[str]:
     own = ", ".join(f"{part} {found.bill.of(OWN, [part]):.1%}" for part in OWN_PARTS)
     yield f"the platform's own: {found.bill.platform_tax:.1%} ({own}); below 25 % is good"
     if found.saved is not None:
+        yield f"saved a month against the cheaper of building alone and renting: {_amount(found, found.avoided)}"
         yield f"saved a month against each front end building alone: {_amount(found, found.saved)}"
     if assumed := sorted(inputs.assumed - {"month"}):
         yield f"assumed, until [cost] in isthmus.toml says otherwise: {', '.join(assumed)}"

@@ -115,7 +115,7 @@ class Call:
     def next_id(self) -> str:
         """Return the hex digits of a new id; a call that begins again makes the same ones."""
         self.ids += 1
-        randomness = hashlib.blake2b(f"{self.id}/{self.ids}".encode(), digest_size=8).digest()
+        randomness = hashlib.blake2b(f"{self.given_id or self.id}/{self.ids}".encode(), digest_size=8).digest()
         made = _uuid7(self.now, self.ids, randomness)
         self.made.add(made)
         return made
@@ -138,10 +138,12 @@ class Call:
 
     async def react(self) -> None:
         """Run the flows that react to the events of this call, in its transaction; one that refuses undoes the call."""
+        reactions = self.plan.line.reactions
         for event in self.events:  # what a reaction emits comes behind them
-            for offered in self.plan.line.reactions.get(event.type, ()):
+            for offered in reactions.get(event.type, ()):
                 ask, context = self.said[event.id], CallContext(self, self.plan, offered.capability)
-                await self.traced(offered.capability.name, ask, offered.implementation.function(ask, context))
+                answering = offered.implementation.function(ask, context)
+                await (answering if self.trace is None else self.traced(offered.capability.name, ask, answering))
 
     def traced(self, name: str, ask: Any, answering: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
         """Return the run of a part, written into the trace of this call where it has one."""

@@ -171,12 +171,12 @@ class SagaLog:
         if effect is Effect.READ:
             await self.log.look()
             self.reads += 1
-            return await _traced(_inner(call, offered, ask, f"{self.done}.{self.reads}"))
+            return (await _running(_inner(call, offered, ask, f"{self.done}.{self.reads}")))[0]
         if (refused := self.refused) is not None:  # the flow goes on without it
             kept = [refused.slug, refused.message, refused.remedy, refused.path, refused.facts]
-            self.log.pending[self._place(self.done + 1)] = encode({"went on without": kept})
+            self.log.pending[f"{self.prefix}{self.done + 1}"] = encode({"went on without": kept})
             self.done, self.refused = self.done + 1, None
-        place = self._place(self.done + 1)
+        place = f"{self.prefix}{self.done + 1}"
         try:
             if (found := self.log.entries.get(place)) is not None:
                 answer, self.is_again = self._known(call, offered, place, found), True
@@ -193,7 +193,7 @@ class SagaLog:
 
     def check_abandoned(self, call: Call) -> None:
         """Stop here, before anything is asked outside, where an earlier run has given up at the next place."""
-        if (found := self.log.entries.get(self._place(self.done + 1))) is not None:
+        if (found := self.log.entries.get(f"{self.prefix}{self.done + 1}")) is not None:
             self.is_again = True
             self._check_mark(call, found)
 
@@ -201,7 +201,7 @@ class SagaLog:
         """Undo what was done, unless another run has gone on from here; say whether there was anything."""
         if not self.undo:
             return False
-        place = self._place(self.done + 1)
+        place = f"{self.prefix}{self.done + 1}"
         mark = encode({"given up": [(offered.capability.name, ask) for offered, ask in self.undo]})
         while (found := self.log.entries.get(place)) is None:
             session = self.log.open()
@@ -239,7 +239,7 @@ class SagaLog:
         """Run a flow as a step of this one. Its answer goes into the log with the step that comes next."""
         inner = _inner(call, offered, ask, place)
         inner.saga = SagaLog(self.log, f"{place}/", is_first=False, is_again=self.is_again)
-        answer = await _traced(inner)
+        answer, _ = await _running(inner)
         self.is_again = inner.saga.is_again
         self.log.pending[place] = encode(answer)
         return answer
@@ -250,7 +250,7 @@ class SagaLog:
             inner = _inner(call, offered, ask, place)
             inner.step = Step(self.log, place, ends)
             try:
-                answer = await _traced(inner)
+                answer, _ = await _running(inner)
             except Superseded as moved:
                 self.log.catch_up(moved)
             else:
@@ -280,9 +280,6 @@ class SagaLog:
     def _gone_on(self, call: Call) -> Unavailable:
         fact = f"another run of {call.offered.capability.name!r} with this key has gone on"
         return Unavailable(fact, remedy="send it again with the same Idempotency-Key")
-
-    def _place(self, number: int) -> str:
-        return f"{self.prefix}{number}"
 
 
 async def run_saga(call: Call) -> Answered:
@@ -370,8 +367,13 @@ def _inner(call: Call, offered: BoundCapability, ask: Any, place: str) -> Call:
     return inner
 
 
-def _traced(call: Call) -> Coroutine[Any, Any, Any]:
-    return call.traced(call.offered.capability.name, call.ask, _answer(call))
+def _running(call: Call) -> Coroutine[Any, Any, Answered]:
+    """Return the run of a step, written into the trace of its flow where that has one."""
+    return call.platform.run(call) if call.trace is None else _traced(call)
+
+
+async def _traced(call: Call) -> Answered:
+    return await call.traced(call.offered.capability.name, call.ask, _answer(call)), None
 
 
 async def _answer(call: Call) -> Any:

@@ -88,17 +88,17 @@ def _allocation(line: int, place: Place, stocked: int, beyond: int, lent: api.Le
     return api.Allocation(line=line, sku=place[0], location=place[1], quantity=quantity, back_ordered=beyond, lent=lent)
 
 
-def _split(quantity: int, left: Sequence[Sequence[int]]) -> list[tuple[int, int]] | None:
+def _split(quantity: int, left: Sequence[Sequence[int]]) -> Sequence[Sequence[int]] | None:
     """Take what lies there from one after the other, and then the rest as back-orders."""
     taken = [[0, 0] for _ in left]
     for kind in (0, 1):
         for at, there in enumerate(left):
             taken[at][kind] = min(quantity, there[kind])
             quantity -= taken[at][kind]
-    return None if quantity else [(stocked, beyond) for stocked, beyond in taken]
+    return None if quantity else taken
 
 
-def _whole(quantity: int, left: Sequence[Sequence[int]]) -> list[tuple[int, int]] | None:
+def _whole(quantity: int, left: Sequence[Sequence[int]]) -> Sequence[Sequence[int]] | None:
     """Take all from the first that has all; where none has, from the first that has it with back-orders."""
     chosen = next((at for at, there in enumerate(left) if there[0] >= quantity), None)
     if chosen is None:
@@ -144,9 +144,9 @@ def held_changes(allocations: Iterable[api.Allocation]) -> list[Change]:
 
 def merged(changes: Iterable[Change]) -> list[Change]:
     """Add up the changes of each stock, in the order in which stocks are locked."""
-    sums: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0])
+    sums: dict[Place, list[int]] = {}
     for change in changes:
-        added = sums[change.place]
+        added = sums.setdefault((change.sku, change.location), [0, 0, 0])
         added[0] += change.on_hand
         added[1] += change.reserved
         added[2] += change.back_ordered

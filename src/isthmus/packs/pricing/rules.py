@@ -27,7 +27,7 @@ def listed_line(line: api.QuoteLine, entry: api.PriceEntry, now: datetime, order
         quantity=line.quantity,
         location=entry.location,
         price_list=entry.price_list,
-        amount=money(entry.amount, currency),
+        amount=Money(currency=currency, minor=entry.amount),
         sale_amount=None if entry.sale_amount is None else money(entry.sale_amount, currency),
         per=entry.per,
         valid_from=entry.valid_from,
@@ -50,9 +50,12 @@ def priced_line(
     Raises AnswerFailed where a replacement is below zero or in another currency.
     """
     shelf = line_amount(line.amount, line.per, line.quantity, rounding)
-    unit, why = _unit_price(line, is_sale_granted, replaced)
-    amount = line_amount(unit.amount, unit.per, line.quantity, rounding)
-    applied = (Applied(by=unit.by, reason=unit.reason, amount=amount - shelf),) if why else ()
+    unit, is_another = _unit_price(line, is_sale_granted, replaced)
+    amount = shelf
+    applied: tuple[Applied, ...] = ()
+    if is_another:
+        amount = line_amount(unit.amount, unit.per, line.quantity, rounding)
+        applied = (Applied(by=unit.by, reason=unit.reason, amount=amount - shelf),)
     return api.PricedLine(
         sku=line.sku,
         quantity=line.quantity,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from isthmus.kernel import Pass
 from isthmus.packs.ledger import api as ledger
-from isthmus.values import composed, money
+from isthmus.values import Money, composed, money
 
 from ..api.model import DueLine, Happening, SoldLine
 
@@ -21,6 +21,8 @@ OWED_TO_US, OWED_BY_US = "assets:front-ends", "liabilities:front-ends"
 
 Sums = dict[tuple[str, str], int]
 
+_NO_CODE = re.compile(r"[^a-z0-9]+")
+
 
 def postings(happening: Happening) -> tuple[ledger.EntryLeg, ...]:
     """Return the legs of the default chart: of each account one, without those that come to nothing."""
@@ -28,9 +30,11 @@ def postings(happening: Happening) -> tuple[ledger.EntryLeg, ...]:
     _BY_KIND[happening.kind](happening, sums)
     currency = happening.amount.currency
     return tuple(
-        ledger.EntryLeg(account=account, owner=owner, amount=money(minor, currency))
-        for (account, owner), minor in sums.items()
-        if minor
+        [
+            ledger.EntryLeg(account=account, owner=owner, amount=Money(currency=currency, minor=minor))
+            for (account, owner), minor in sums.items()
+            if minor
+        ]
     )
 
 
@@ -296,7 +300,7 @@ _BY_KIND: Mapping[str, Callable[[Happening, Sums], None]] = {
 def code(text: str) -> str:
     """Return a text as a segment of an account's code; with letters that none may have, a digest tells it apart."""
     text = composed(text)
-    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    plain = _NO_CODE.sub("-", text.lower()).strip("-")
     if not text.isascii():
         plain = f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".strip("-")
     return plain or "none"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from isthmus.governance.ladder.rungs import RUNGS
 from isthmus.kernel import errors
 from isthmus.language import mark
+from isthmus.packs.venture import api as venture
 from isthmus.pages import Asked, Client, GoTo, Shown
 
 from ..rules import CRITERIA, NOTICES
@@ -81,4 +84,10 @@ async def _shown(request: Asked, client: Client, refused: errors.IsthmusError | 
 def _venture(standing: dict[str, Any], *, may_check: bool) -> dict[str, Any]:
     known = {one["obligation"]: one for one in standing["findings"]}
     met = sum(one["is_met"] for one in known.values())
-    return {**standing, "known": known, "met": met, "may_check": may_check}
+    typed = msgspec.convert(standing, venture.Standing)
+    budget, spent = typed.charter.money, typed.spent
+    sums = {"budget": msgspec.to_builtins(budget), "spent": msgspec.to_builtins(spent)}
+    return {
+        **standing, **sums,
+        "is_overspent": spent.minor > budget.minor, "known": known, "met": met, "may_check": may_check,
+    }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -103,10 +102,10 @@ def range_fault(listing: api.Listing, now: datetime) -> tuple[str, str] | None:
 
 def quantity_faults(asked: Sequence[tuple[str, int]], limits: Sequence[tuple[int, int, int]]) -> list[str]:
     """Say what is wrong with each line's quantity, or nothing: least and step by line, most over all lines of a SKU."""
-    together: Counter[str] = Counter()
+    together: dict[str, int] = {}
     faults: list[str] = []
     for (sku, quantity), (smallest, largest, step) in zip(asked, limits, strict=True):
-        together[sku] += quantity
+        together[sku] = together.get(sku, 0) + quantity
         if quantity < smallest:
             faults.append(f"at least {smallest}, not {quantity}")
         elif together[sku] > largest:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
 from isthmus.kernel import Value, decode, encode, ports
@@ -39,6 +40,7 @@ _LOCK_STOCKS: Final = f"{_STOCKS} for no key update of s"
 _TERMS: Final = "select * from inventory.terms($1, $2, $3, $4)"
 
 _HELD_LINE: Final = ("line", "sku", "location", "quantity", "back_ordered")
+_HELD_VALUES: Final = attrgetter(*_HELD_LINE)
 _HELD: Final = ("reference", *_HELD_LINE)
 
 _KNOWN: Final = "select reference from inventory.reservation where front_end = $1 and reference = any ($2::text[])"
@@ -218,7 +220,7 @@ async def hold_new(session: ports.Session, front_end: str, holding: Holding) -> 
     if rules.lending(made.allocations):
         await session.later(changes_sql.HOLD_NEW_LENT, front_end, *_rows_of(front_end, [holding])[1])
         return
-    lines = encode([{name: getattr(one, name) for name in _HELD_LINE} for one in made.allocations])
+    lines = encode([dict(zip(_HELD_LINE, _HELD_VALUES(one), strict=True)) for one in made.allocations])
     changes = change_columns(rules.held_changes(made.allocations))
     more = (made.expires_at, holding.at, holding.by)
     await session.later(changes_sql.HOLD_NEW, front_end, made.reference, lines, holding.asked, *changes, *more)

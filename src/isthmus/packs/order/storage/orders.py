@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 from isthmus.kernel import encode, ports
@@ -69,6 +70,7 @@ _AS_THEY_ARE = (
     "taxed",
 )  # fmt: skip
 AMOUNTS = ("list_amount", "amount", "discount", "tax", "total")
+_VALUES_OF_LINE = attrgetter(*_AS_THEY_ARE, *[f"{name}.minor" for name in AMOUNTS])
 
 # An order whole is one row: its lines and its history come with it as JSON.
 _ORDERS = """
@@ -242,9 +244,7 @@ async def _sealed(session: ports.Session, front_end: str, part: Part, clear: Con
 
 def line_row(draft: api.DraftLine, **facts: object) -> dict[str, object]:
     """Return a line as it is written, with what it is told besides."""
-    row = {name: getattr(draft, name) for name in _AS_THEY_ARE}
-    row |= {name: getattr(draft, name).minor for name in AMOUNTS}
-    return row | facts
+    return {**dict(zip((*_AS_THEY_ARE, *AMOUNTS), _VALUES_OF_LINE(draft), strict=True)), **facts}
 
 
 def _shares(discounts: Sequence[api.DraftDiscount], parts: Sequence[Part]) -> list[dict[str, object]]:

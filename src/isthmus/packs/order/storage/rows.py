@@ -9,7 +9,7 @@ from msgspec import convert
 
 from isthmus.kernel import decode, ports
 from isthmus.sealing import Seals
-from isthmus.values import Address, Applied, Money, money
+from isthmus.values import Address, Applied, Money
 
 from .. import api
 from . import contacts
@@ -38,10 +38,10 @@ def _order(row: ports.Row, email: str, address: Address | None) -> api.Order:
         plan=row["plan"],
         currency=currency,
         lines=tuple([_line(line, currency) for line in decode(row["lines"], list[dict[str, Any]])]),
-        delivery_fee=money(row["delivery_fee_minor"], currency),
+        delivery_fee=Money(currency=currency, minor=row["delivery_fee_minor"]),
         delivery_method=row["delivery_method"],
-        total=money(row["total_minor"], currency),
-        refunded=money(row["refunded_minor"], currency),
+        total=Money(currency=currency, minor=row["total_minor"]),
+        refunded=Money(currency=currency, minor=row["refunded_minor"]),
         coupons=tuple(row["coupons"]),
         placed_at=row["placed_at"],
         pay_before=row["pay_before"],
@@ -49,7 +49,7 @@ def _order(row: ports.Row, email: str, address: Address | None) -> api.Order:
         attributes=decode(row["attributes"], dict[str, Any]),
         supplements=row["supplements"],
         review_until=row["review_until"],
-        delivery_tax=money(row["delivery_tax_minor"], currency),
+        delivery_tax=Money(currency=currency, minor=row["delivery_tax_minor"]),
         delivery_taxed=None if row["delivery_taxed"] is None else decode(row["delivery_taxed"], api.Taxed),
     )
 

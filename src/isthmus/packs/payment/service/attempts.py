@@ -87,7 +87,7 @@ async def settle_attempt(ask: api.Settle, ctx: Context) -> api.Settled:
         attempt, standing = await _ended(standing, ask.ended, ctx)
     follows = await _following(standing, attempt, ask, ctx)
     standing = standing if ask.waits else await _with_cards(standing, ask.wanted, ctx)
-    return api.Settled(attempt=attempt, payments=tuple(one.kept.payment for one in standing), follows=follows)
+    return api.Settled(attempt=attempt, payments=tuple([one.kept.payment for one in standing]), follows=follows)
 
 
 async def _following(
@@ -127,8 +127,10 @@ async def _with_cards(
 ) -> Sequence[storage.Standing]:
     """Take what cards hold once the rest is held too; let go what is not wanted of it. Nobody has to be asked."""
     held = [one for one in standing if one.is_card and one.kept.payment.state is api.PaymentState.AUTHORISED]
+    if not held:
+        return standing
     waits = any(one.kept.payment.amount.minor and one.kept.payment.state not in rules.HELD for one in standing)
-    if not held or (waits and wanted is not None):
+    if waits and wanted is not None:
         return standing
     dues = api.dues([one.kept.payment for one in standing], wanted.minor if wanted else 0)
     after = {one.kept.payment.payment_id: await _taken(one, dues, ctx) for one in held}
@@ -254,7 +256,7 @@ async def _ended(
         await storage.end(ctx.session, ctx.front_end, ask, ctx.now)
     if kept.payment.reference.startswith(api.PURCHASE):
         await _fill_card(kept.payment, ended, ctx)
-    others = tuple(ended if one.key == ask.key else one for one in standing[at].attempts)
+    others = tuple([ended if one.key == ask.key else one for one in standing[at].attempts])
     after = storage.Standing(kept=kept, attempts=others)
     return ended, [*standing[:at], after, *standing[at + 1 :]]
 

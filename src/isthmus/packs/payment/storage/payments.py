@@ -8,10 +8,11 @@ from datetime import datetime
 from uuid import UUID
 
 from isthmus.kernel import ports
-from isthmus.values import money
+from isthmus.values import Money, money
 
 from .. import api
 
+_STATES, _KINDS = {one.value: one for one in api.PaymentState}, {one.value: one for one in api.Kind}
 _OPEN = """
 with opened as (
     insert into payment.payment (front_end, payment_id, reference, currency, amount_minor, authorised_minor,
@@ -267,7 +268,7 @@ async def standing(session: ports.Session, front_end: str, which: str, value: ob
         by_payment.setdefault(row["payment_id"], []).append(row)
     return [
         Standing(
-            kept=_kept(group[0], ()), attempts=tuple(_asked(row) for row in group if row["attempt_id"] is not None)
+            kept=_kept(group[0], ()), attempts=tuple([_asked(row) for row in group if row["attempt_id"] is not None])
         )
         for group in by_payment.values()
     ]
@@ -358,30 +359,31 @@ def _kept(row: ports.Row, legs: Sequence[ports.Row]) -> Kept:
     payment = api.Payment(
         payment_id=row["payment_id"],
         reference=row["reference"],
-        state=api.PaymentState(row["state"]),
-        amount=money(row["amount_minor"], currency),
-        authorised=money(row["authorised_minor"], currency),
-        captured=money(row["captured_minor"], currency),
-        refunded=money(row["refunded_minor"], currency),
+        state=_STATES[row["state"]],
+        amount=Money(currency=currency, minor=row["amount_minor"]),
+        authorised=Money(currency=currency, minor=row["authorised_minor"]),
+        captured=Money(currency=currency, minor=row["captured_minor"]),
+        refunded=Money(currency=currency, minor=row["refunded_minor"]),
         method=row["method"],
-        legs=tuple(
-            api.Leg(kind=one["kind"], amount=money(one["amount_minor"], currency), method=one["method"], at=one["at"])
-            for one in legs
-        ),
+        legs=tuple([_leg(one, currency) for one in legs]),
         withheld=money(row["withheld_minor"], currency) if row["withheld_minor"] else None,
     )
     return Kept(payment=payment, provider=row["provider"], authorisation=row["authorisation"])
+
+
+def _leg(row: ports.Row, currency: str) -> api.Leg:
+    return api.Leg(kind=row["kind"], amount=money(row["amount_minor"], currency), method=row["method"], at=row["at"])
 
 
 def _asked(row: ports.Row) -> api.Attempt:
     return api.Attempt(
         attempt_id=row["attempt_id"],
         payment_id=row["payment_id"],
-        kind=api.Kind(row["kind"]),
+        kind=_KINDS[row["kind"]],
         key=row["key"],
         provider=row["asked"],
         method=row["asked_method"],
-        amount=money(row["asked_minor"], row["currency"]),
+        amount=Money(currency=row["currency"], minor=row["asked_minor"]),
         state=row["ended"],
         provider_reference=row["provider_reference"],
         reason=row["reason"],

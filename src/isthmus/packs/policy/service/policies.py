@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
@@ -303,6 +304,7 @@ def _asked(
     return api.Decision(is_allowed=found.allowed and not failed, policies=names, failed=failed)
 
 
+@lru_cache(maxsize=8)  # what ships is parsed for each front end that a process looks at, which takes 40 ms
 def _parsed(schema: str) -> cedarpy.Schema:
     return cedarpy.Schema.from_str(schema)
 
@@ -365,10 +367,15 @@ def _named(who: api.Who) -> str:
 
 def _problems(sources: Iterable[Source], schema: cedarpy.Schema) -> Iterator[str]:
     for name, text in sources:
-        found = _CEDAR.validate_policies(text, schema)
+        found = _validated(text, schema)
         named = dict(_numbered([(name, text)])) if not _is_broken(text) else {}
         for one in found.errors:
             yield f"{named.get(one.policy_id, name)}: {one.error}"
+
+
+@lru_cache(maxsize=8)
+def _validated(text: str, schema: cedarpy.Schema) -> Any:
+    return _CEDAR.validate_policies(text, schema)
 
 
 def _is_broken(text: str) -> bool:

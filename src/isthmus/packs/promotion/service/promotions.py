@@ -27,8 +27,8 @@ async def evaluate(ask: api.Evaluate, ctx: Context) -> api.Evaluation:
     found = await storage.find_coupons(ctx.session, ctx.front_end, ask.buyer, named) if named else {}
     asked = [found[code].code if code in found else code for code in named]
     coupons, missed = rules.usable_coupons(asked, {c.code: c for c in found.values()}, running, ask.buyer, ctx.now)
-    floors = ctx.answer(api.floor_amount)(ask.lines, ask.buyer)
-    state = rules.untouched(basket, [_floor(floor, basket) for floor in floors])
+    floors, currency = ctx.answer(api.floor_amount)(ask.lines, ask.buyer), basket.currency
+    state = rules.untouched(basket, [_floor(floor, currency) for floor in floors])
     meant = [
         (promotion, usage)
         for promotion, usage in stored
@@ -96,12 +96,12 @@ def _checked_basket(ask: api.Evaluate) -> Basket:
     return Basket(ask.lines, ask.delivery_fee, ask.buyer, ask.order_kind, ask.channel)
 
 
-def _floor(floor: Money | Pass, basket: Basket) -> int:
+def _floor(floor: Money | Pass, currency: str) -> int:
     if isinstance(floor, Pass):
         return 0
-    if floor.currency != basket.currency:
+    if floor.currency != currency:
         raise AnswerFailed(
-            f"promotion.floor-amount was answered with {floor} for a basket in {basket.currency}",
+            f"promotion.floor-amount was answered with {floor} for a basket in {currency}",
             remedy="answer in the currency of the line",
         )
     return floor.minor
