@@ -30,6 +30,8 @@ ENCRYPTED: Final = {
     '"order".orders',
     "fulfilment.shipment",
     "subscription.subscription",
+    "sync.conflict",
+    "sync.document",
 }
 Row = dict[str, str]  # columns to what the dump has of them, bytes as hexadecimal digits behind `\x`
 

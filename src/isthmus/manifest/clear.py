@@ -15,5 +15,4 @@ DEVICE: Final = mark("the address of a device at its push service, which reaches
 STAFF: Final = mark("of who works here and is nobody's customer: what they did has to be proved")
 LAW: Final = mark("the law has it be read for ten years, of who is erased as well")
 LAKE: Final = mark("the lake is in no copy of the database, and forgets by itself")
-NOT_YET: Final = mark("it could be kept encrypted, and is not yet")
 UNSAID: Final = mark("who keeps it has not said why")

@@ -3,7 +3,7 @@
 from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Commands, Daily, Job, Keeps, Page, Personal, clear
 
-from . import api, entities, service
+from . import api, entities, service, storage
 
 PAGES = "isthmus.packs.sync.pages"
 ERASED = "until the person is erased"
@@ -26,16 +26,18 @@ PACK = Pack(
             },
             keeps=(
                 Keeps(
-                    table="sync.document",
-                    in_the_clear=clear.NOT_YET,
+                    table=storage.DOCUMENT,
+                    in_the_clear=clear.LEADS_NOWHERE,
+                    sealed=storage.SEALED[storage.DOCUMENT],
                     columns={"scope": "identifier", "body": "free-text"},
                     why="what a member writes down is on all their devices",
                     until=ERASED,
                     whose=WHOSE,
                 ),
                 Keeps(
-                    table="sync.conflict",
-                    in_the_clear=clear.NOT_YET,
+                    table=storage.CONFLICT,
+                    in_the_clear=clear.LEADS_NOWHERE,
+                    sealed=storage.SEALED[storage.CONFLICT],
                     columns={
                         "scope": "identifier",
                         "kept": "free-text",

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from isthmus.kernel import Context, encode, implements
 from isthmus.personal import Forget, Forgotten
+from isthmus.sealing import UNSEALED, Seals
 
 from . import api, rules, storage
 
@@ -28,8 +29,9 @@ async def push(ask: api.PushOperations, ctx: Context) -> api.Pushed:
         return api.Pushed(sequence=last, version=version, applied=0, again=again, conflicts=())
     named = rules.named(ctx.answer(api.collections)())
     checked = [(one, *_checked(one, named, ask, number)) for number, one in new]
+    seals = ctx.resource(Seals, UNSEALED)
     bodies = await storage.bodies(
-        ctx.session, ctx.front_end, scope, {(one.collection, one.document) for one, *_ in checked}
+        ctx.session, ctx.front_end, scope, {(one.collection, one.document) for one, *_ in checked}, seals
     )
     changed: dict[tuple[str, str], tuple[int, rules.Body]] = {}
     conflicts: list[api.Conflict] = []
@@ -40,19 +42,16 @@ async def push(ask: api.PushOperations, ctx: Context) -> api.Pushed:
         lost = rules.apply(body, operation, field, version, ask.client_id, path)
         changed[key] = version, body
         if lost is not None and field is not None:
-            conflicts.append(
-                await storage.add_conflict(
-                    ctx.session, ctx.front_end, scope, operation, field.name, lost, ask.client_id, version, ctx.now
-                )
-            )
+            said = operation, field.name, lost, ask.client_id, version, ctx.now
+            conflicts.append(await storage.add_conflict(ctx.session, ctx.front_end, scope, *said, seals))
     written = {
         (one.collection, one.document, field.name): one for one, field, _ in checked if field and one.kind == "set"
     }
     if written:
-        await storage.restate(ctx.session, ctx.front_end, scope, ask.client_id, written)
+        await storage.restate(ctx.session, ctx.front_end, scope, ask.client_id, written, seals)
     first = version - len(checked) + 1
     taken = [(one.sequence, first + number, _hash(one)) for number, (one, *_) in enumerate(checked)]
-    await storage.put(ctx.session, ctx.front_end, scope, changed)
+    await storage.put(ctx.session, ctx.front_end, scope, changed, seals)
     await storage.log(ctx.session, ctx.front_end, ask.client_id, scope, taken, ctx.now)
     await storage.set_head(ctx.session, ctx.front_end, scope, version)
     await storage.set_sequence(ctx.session, ctx.front_end, ask.client_id, taken[-1][0])
@@ -71,9 +70,10 @@ async def pull(ask: api.Pull, ctx: Context) -> api.Pulled:
             raise api.UnknownField(what=repr(name), path="$.collections")
     schemas = {name: rules.schema_of(one, ask.schema) for name, one in named.items()}
     version = await storage.version(ctx.session, ctx.front_end, scope)
-    rows = await storage.changed(ctx.session, ctx.front_end, scope, ask.since, ask.collections, api.DOCUMENTS_MAX)
-    is_more = len(rows) > api.DOCUMENTS_MAX
-    rows = rows[: api.DOCUMENTS_MAX]
+    most, seals = api.DOCUMENTS_MAX, ctx.resource(Seals, UNSEALED)
+    rows = await storage.changed(ctx.session, ctx.front_end, scope, ask.since, ask.collections, most, seals)
+    is_more = len(rows) > most
+    rows = rows[:most]
     documents = [
         api.Document(
             collection=row["collection"],
@@ -106,22 +106,23 @@ async def list_conflicts(ask: api.ListConflicts, ctx: Context) -> api.Conflicts:
         scope = ask.scope or str(ask.member_id)
         if ask.scope and ask.member_id not in await storage.members(ctx.session, ctx.front_end, scope):
             raise api.ScopeOfOthers(scope=scope)
-    found = await storage.conflicts(ctx.session, ctx.front_end, scope, ask.before, ask.limit)
+    seals = ctx.resource(Seals, UNSEALED)
+    found = await storage.conflicts(ctx.session, ctx.front_end, scope, ask.before, ask.limit, seals)
     items = tuple(found[: ask.limit])
     return api.Conflicts(items=items, next_before=items[-1].conflict_id if len(found) > ask.limit else None)
 
 
 @implements(api.settle_conflict)
 async def settle_conflict(ask: api.SettleConflict, ctx: Context) -> api.Conflict:
-    row = await storage.open_conflict(ctx.session, ctx.front_end, ask.conflict_id)
-    found = storage.conflict(row)
+    seals = ctx.resource(Seals, UNSEALED)
+    found = await storage.open_conflict(ctx.session, ctx.front_end, ask.conflict_id, seals)
     await storage.settle(ctx.session, ctx.front_end, ask.conflict_id, ask.choose)
     if ask.choose == "lost":
         version = await storage.head(ctx.session, ctx.front_end, found.scope) + 1
         key = found.collection, found.document
-        body = (await storage.bodies(ctx.session, ctx.front_end, found.scope, [key])).get(key, {})
+        body = (await storage.bodies(ctx.session, ctx.front_end, found.scope, [key], seals)).get(key, {})
         body[found.field] = {"v": found.lost, "at": version, "by": SETTLED}
-        await storage.put(ctx.session, ctx.front_end, found.scope, {key: (version, body)})
+        await storage.put(ctx.session, ctx.front_end, found.scope, {key: (version, body)}, seals)
         await storage.set_head(ctx.session, ctx.front_end, found.scope, version)
     return found
 
@@ -137,9 +138,8 @@ async def forget(ask: Forget, ctx: Context) -> Forgotten:
     references = [*map(str, ask.member_ids), *ask.references]
     guests = await storage.guests(ctx.session, ctx.front_end, references)
     gone = [*ask.member_ids, *guests]
-    if gone:
-        await storage.forget(ctx.session, ctx.front_end, gone)
-    return Forgotten(references=tuple(map(str, guests)))
+    keys = await storage.forget(ctx.session, ctx.front_end, gone)
+    return Forgotten(references=(*map(str, guests), *keys))
 
 
 async def _scope(scope: str, member_id: UUID, ctx: Context) -> str:

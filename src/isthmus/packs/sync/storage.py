@@ -1,4 +1,8 @@
-"""SQL of sync: scopes and who is in them, clients, documents, operations, conflicts."""
+"""SQL of sync: scopes and who is in them, clients, documents, operations, conflicts.
+
+Where a platform has them so, documents and conflicts are sealed under a key of their scope: several may share it, so it
+is no member's, and goes with the last of them.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,20 @@ from typing import Any, Final
 from uuid import UUID
 
 from isthmus.kernel import encode, ports
+from isthmus.sealing import Sealed, Seals
 
 from . import api, rules
+
+DOCUMENT: Final = "sync.document"
+CONFLICT: Final = "sync.conflict"
+_SUBJECT: Final = "'sync/' || front_end || '/' || scope"
+SEALED: Final = {
+    DOCUMENT: (Sealed(column="body", into="sealed_body", subject=_SUBJECT),),
+    CONFLICT: (
+        Sealed(column="kept", into="sealed_kept", subject=_SUBJECT),
+        Sealed(column="lost", into="sealed_lost", subject=_SUBJECT),
+    ),
+}
 
 _HEAD: Final = """
     insert into sync.scope (front_end, scope) values ($1, $2)
@@ -26,24 +42,26 @@ _DOCUMENTS: Final = """
     join unnest($3::text[], $4::text[]) as wanted (collection, document) using (collection, document)
     where front_end = $1 and scope = $2"""
 _PUT: Final = """
-    insert into sync.document (front_end, scope, collection, document, version, is_deleted, body)
-    select $1, $2, * from unnest($3::text[], $4::text[], $5::bigint[], $6::boolean[], $7::json[])
+    insert into sync.document (front_end, scope, collection, document, version, is_deleted, body, sealed_body)
+    select $1, $2, * from unnest($3::text[], $4::text[], $5::bigint[], $6::boolean[], $7::json[], $8::bytea[])
     on conflict (front_end, scope, collection, document) do update set version = excluded.version,
-        is_deleted = excluded.is_deleted, body = excluded.body"""
+        is_deleted = excluded.is_deleted, body = excluded.body, sealed_body = excluded.sealed_body"""
 _LOG: Final = """
     insert into sync.operation (front_end, client_id, sequence, scope, version, said, at)
     select $1, $2, sequence, $3, version, said, $4
     from unnest($5::bigint[], $6::bigint[], $7::bytea[]) as one (sequence, version, said)"""
 _CONFLICT: Final = """
-    insert into sync.conflict (front_end, scope, collection, document, field, kept, lost, kept_by, lost_by, version, at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning *"""
+    insert into sync.conflict (front_end, scope, collection, document, field, kept, lost, sealed_kept, sealed_lost,
+        kept_by, lost_by, version, at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning *"""
 # Who goes on without having seen a conflict says anew what stands; who has seen both, and writes, has settled it.
 _RESTATE: Final = """
     update sync.conflict c
     set kept = case when c.kept_by = $3 then w.value::json else c.kept end,
+        sealed_kept = case when c.kept_by = $3 then w.sealed else c.sealed_kept end,
         settled = case when w.base >= c.version then 'kept' else '' end
-    from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
-        w (collection, document, field, value, base)
+    from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bytea[])
+        w (collection, document, field, value, base, sealed)
     where c.front_end = $1 and c.scope = $2 and c.settled = ''
         and (c.collection, c.document, c.field) = (w.collection, w.document, w.field)
         and (c.kept_by = $3 or w.base >= c.version)"""
@@ -125,22 +143,26 @@ async def set_sequence(session: ports.Session, front_end: str, client_id: str, s
 
 
 async def bodies(
-    session: ports.Session, front_end: str, scope: str, wanted: Iterable[tuple[str, str]]
+    session: ports.Session, front_end: str, scope: str, wanted: Iterable[tuple[str, str]], seals: Seals
 ) -> dict[tuple[str, str], rules.Body]:
     """Return the bodies of documents that are there."""
     names = list(wanted)
-    rows = await session.fetch(_DOCUMENTS, front_end, scope, [one[0] for one in names], [one[1] for one in names])
+    found = await session.fetch(_DOCUMENTS, front_end, scope, [one[0] for one in names], [one[1] for one in names])
+    rows = await _opened(session, DOCUMENT, found, seals)
     return {(row["collection"], row["document"]): json.loads(row["body"]) for row in rows}
 
 
 async def put(
-    session: ports.Session, front_end: str, scope: str, changed: Mapping[tuple[str, str], tuple[int, rules.Body]]
-) -> None:
+    session: ports.Session, front_end: str, scope: str, changed: Mapping[tuple[str, str], tuple[int, rules.Body]],
+    seals: Seals,
+) -> None:  # fmt: skip
     """Write documents with the version that changed each last."""
+    texts = [encode(body) for _, body in changed.values()]
+    written, sealed = await _put_away(session, front_end, scope, DOCUMENT, texts, seals)
     await session.execute(
         _PUT, front_end, scope, [one[0] for one in changed], [one[1] for one in changed],
         [at for at, _ in changed.values()], [rules.DELETED in body for _, body in changed.values()],
-        [encode(body).decode() for _, body in changed.values()],
+        written, sealed,
     )  # fmt: skip
 
 
@@ -155,46 +177,50 @@ async def log(
 
 async def add_conflict(
     session: ports.Session, front_end: str, scope: str, operation: api.Operation, field: str, lost: rules.Lost,
-    client_id: str, version: int, now: datetime,
+    client_id: str, version: int, now: datetime, seals: Seals,
 ) -> api.Conflict:  # fmt: skip
-    row = await session.fetch_row(
-        _CONFLICT, front_end, scope, operation.collection, operation.document, field,
-        encode(operation.value).decode(), encode(lost[0]).decode(), client_id, lost[1], version, now,
+    texts = [encode(operation.value), encode(lost[0])]
+    written, sealed = await _put_away(session, front_end, scope, CONFLICT, texts, seals)
+    rows = await session.fetch(
+        _CONFLICT, front_end, scope, operation.collection, operation.document, field, *written, *sealed, client_id,
+        lost[1], version, now,
     )  # fmt: skip
-    assert row is not None
-    return conflict(row)
+    return (await _conflicts(session, rows, seals))[0]
 
 
 async def restate(
     session: ports.Session, front_end: str, scope: str, client_id: str,
-    written: Mapping[tuple[str, str, str], api.Operation],
+    written: Mapping[tuple[str, str, str], api.Operation], seals: Seals,
 ) -> None:  # fmt: skip
     """Bring open conflicts up to what a client wrote last, by collection, document and field."""
     names = [list(part) for part in zip(*written, strict=True)] or [[], [], []]
-    values = [encode(one.value).decode() for one in written.values()]
-    await session.execute(_RESTATE, front_end, scope, client_id, *names, values, [one.base for one in written.values()])
+    texts, bases = [encode(one.value) for one in written.values()], [one.base for one in written.values()]
+    values, sealed = await _put_away(session, front_end, scope, CONFLICT, texts, seals)
+    await session.execute(_RESTATE, front_end, scope, client_id, *names, values, bases, sealed)
 
 
 async def changed(
-    session: ports.Session, front_end: str, scope: str, since: int, collections: Sequence[str], limit: int
-) -> Sequence[ports.Row]:
+    session: ports.Session, front_end: str, scope: str, since: int, collections: Sequence[str], limit: int,
+    seals: Seals,
+) -> Sequence[Mapping[str, Any]]:  # fmt: skip
     """Return documents in the order of the server; one more than is shown, where there is one."""
-    return await session.fetch(_CHANGED, front_end, scope, since, list(collections) or None, limit + 1)
+    rows = await session.fetch(_CHANGED, front_end, scope, since, list(collections) or None, limit + 1)
+    return await _opened(session, DOCUMENT, rows, seals)
 
 
 async def conflicts(
-    session: ports.Session, front_end: str, scope: str | None, before: int | None, limit: int
+    session: ports.Session, front_end: str, scope: str | None, before: int | None, limit: int, seals: Seals
 ) -> list[api.Conflict]:
-    return [conflict(row) for row in await session.fetch(_CONFLICTS, front_end, scope, before, limit + 1)]
+    return await _conflicts(session, await session.fetch(_CONFLICTS, front_end, scope, before, limit + 1), seals)
 
 
-async def open_conflict(session: ports.Session, front_end: str, conflict_id: int) -> ports.Row:
+async def open_conflict(session: ports.Session, front_end: str, conflict_id: int, seals: Seals) -> api.Conflict:
     """Return a conflict, held until the transaction ends. Raises UnknownConflict."""
     sql = "select * from sync.conflict where front_end = $1 and conflict_id = $2 and settled = '' for update"
-    row = await session.fetch_row(sql, front_end, conflict_id)
-    if row is None:
+    rows = await session.fetch(sql, front_end, conflict_id)
+    if not rows:
         raise api.UnknownConflict(conflict_id=conflict_id)
-    return row
+    return (await _conflicts(session, rows, seals))[0]
 
 
 async def settle(session: ports.Session, front_end: str, conflict_id: int, choose: str) -> None:
@@ -207,20 +233,49 @@ async def prune(session: ports.Session, front_end: str, before: datetime) -> int
     return int((await session.execute(sql, front_end, before)).rpartition(" ")[2])
 
 
-async def forget(session: ports.Session, front_end: str, gone: Sequence[UUID]) -> None:
-    """Take members and guests out, with their own scopes and those that nobody is left in."""
+async def forget(session: ports.Session, front_end: str, gone: Sequence[UUID]) -> list[str]:
+    """Take members and guests out, with their own scopes and those that nobody is left in; return their keys."""
     scopes = [row[0] for row in await session.fetch(_LEFT, front_end, list(gone))] + [str(one) for one in gone]
     for table in ("document", "conflict", "operation", "scope_member", "scope"):
         await session.execute(f"delete from sync.{table} where front_end = $1 and scope = any ($2)", front_end, scopes)
     for table in ("client", "scope_member", "guest"):
         sql = f"delete from sync.{table} where front_end = $1 and member_id = any ($2)"
         await session.execute(sql, front_end, list(gone))
+    return [_key_of(front_end, scope) for scope in scopes]
 
 
-def conflict(row: ports.Row) -> api.Conflict:
+async def _conflicts(session: ports.Session, rows: Sequence[ports.Row], seals: Seals) -> list[api.Conflict]:
+    return [_conflict(row) for row in await _opened(session, CONFLICT, rows, seals)]
+
+
+def _conflict(row: Mapping[str, Any]) -> api.Conflict:
     kept, lost = json.loads(row["kept"]), json.loads(row["lost"])
     plain = ("conflict_id", "scope", "collection", "document", "field", "kept_by", "lost_by", "at")
     fields: dict[str, Any] = {name: row[name] for name in plain}
     return api.Conflict(
         **fields, kept=kept, lost=lost, sentence=rules.sentence(row["document"], row["field"], kept, lost)
     )
+
+
+def _key_of(front_end: str, scope: str) -> str:
+    return f"sync/{front_end}/{scope}"
+
+
+async def _put_away(
+    session: ports.Session, front_end: str, scope: str, table: str, texts: Sequence[bytes], seals: Seals
+) -> tuple[Sequence[str | None], Sequence[bytes | None]]:
+    """Return texts as they are written in the clear, and sealed: one of the two is nothing."""
+    key = _key_of(front_end, scope)
+    written, sealed = await seals.put_away(session, front_end, key, table, texts, b"")
+    return [one.decode() or None for one in written], sealed
+
+
+async def _opened(session: ports.Session, table: str, rows: Sequence[ports.Row], seals: Seals) -> list[dict[str, Any]]:
+    """Return rows of a table, opened where they are sealed. Raises PersonKeyMissing."""
+    found = [dict(row) for row in rows]
+    places = [(row, of) for row in found for of in SEALED[table] if row[of.into] is not None]
+    kept = [(_key_of(row["front_end"], row["scope"]), row[of.into]) for row, of in places]
+    texts = await seals.open_each(session, table, kept) if kept else []
+    for (row, of), text in zip(places, texts, strict=True):
+        row[of.column] = text.decode()
+    return found
