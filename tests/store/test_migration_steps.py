@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
+from isthmus.store.migrate import tables_locked
 from isthmus.store.migration_steps import steps_of
 
 TABLES = """
@@ -94,3 +95,10 @@ def test_statements_end_where_postgresql_ends_them() -> None:
 def test_a_mark_says_why_a_contracting_statement_may_be_run() -> None:
     first, second = steps_of("-- contract: nobody reads it since 0.2\ndrop table a;\ndrop table b;")
     assert (first.mark, second.mark) == ("nobody reads it since 0.2", "")
+
+
+def test_an_index_that_is_dropped_locks_no_table_without_a_name():
+    steps = steps_of(
+        "-- contract: nobody asks by it\ndrop index shop.by_day;\ncreate index by_week on shop.sale (week);"
+    )
+    assert tables_locked(steps) == {"shop.sale": False}

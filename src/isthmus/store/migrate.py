@@ -262,12 +262,18 @@ async def _apply_once(connection: DirectConnection, file: Migration) -> None:
         ) from error
 
 
+def tables_locked(steps: Sequence[Step]) -> dict[str, bool]:
+    """Return the tables that steps lock, and whether from everybody. An index that is dropped does not name its own."""
+    found: dict[str, bool] = {}
+    for step in steps:
+        if step.lock in _IN_THE_WAY and step.table:
+            found[step.table] = found.get(step.table, False) or step.lock == _IN_THE_WAY[0]
+    return found
+
+
 async def _lock_tables(connection: DirectConnection, steps: Sequence[Step]) -> None:
     """Take what a file locks, at once and before its work, so that it waits for no call that may wait for it."""
-    wanted: dict[str, bool] = {}
-    for step in steps:
-        if step.lock in _IN_THE_WAY:
-            wanted[step.table] = wanted.get(step.table, False) or step.lock == _IN_THE_WAY[0]
+    wanted = tables_locked(steps)
     if not wanted:
         return
     there = {row["name"] for row in await connection.fetch(_WHICH_ARE_THERE, list(wanted))}

@@ -15,6 +15,8 @@ log = logging.getLogger("isthmus.store")
 # Since 16 a member of a role may be without the right to act as it, and SQL says which of the two is meant. Before, a
 # member may, and these words are not known. A shipped file is never edited, so it is read with the older words.
 _BEFORE_16: Final = ((" with set true", ""), (", 'set')", ", 'member')"))
+# Since 15 an index says whether nulls are distinct in it; before, they always are.
+_BEFORE_15: Final = ((" nulls distinct", ""),)
 
 
 class UnsupportedPostgres(errors.Unavailable):
@@ -42,7 +44,8 @@ def check_version(major: int) -> None:
 
 def for_server(sql: str, major: int) -> str:
     """Return a migration in the words of a server."""
-    if major < 16:
-        for word, before in _BEFORE_16:
-            sql = sql.replace(word, before)
+    for since, words in ((16, _BEFORE_16), (15, _BEFORE_15)):
+        if major < since:
+            for word, before in words:
+                sql = sql.replace(word, before)
     return sql
