@@ -141,7 +141,7 @@ async def test_a_call_that_never_comes_back_ends_the_shadow_and_no_live_call(sho
 
 @pytest.mark.slow
 async def test_a_version_that_ends_its_process_is_given_up_after_some_calls(shop: Shop) -> None:
-    await shop.shadow("second", body="import os, sys; 'shadow-run' in sys.argv and os._exit(3)")
+    await shop.shadow("second", body="import os, sys; 'shadow' in sys.argv and os._exit(3)")
     found = await shop.until(lambda one: bool(one.ended))
     assert found.ended.startswith("5 calls did not come back, the last one: its process ended with 3")
     assert len(set(found.lost)) == len(found.lost) == 5, "no call is tried twice"
@@ -231,7 +231,7 @@ def _processes_of_the_shadow(database_url: str) -> list[int]:
             command, environment = (place / "cmdline").read_bytes(), (place / "environ").read_bytes()
         except OSError:
             continue
-        if b"shadow-run" in command and database_url.encode() in environment:
+        if b"isthmus.app.process\0shadow\0" in command and database_url.encode() in environment:
             found.append(int(place.name))
     return found
 
