@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -55,6 +57,20 @@ async def test_one_that_broke_while_nobody_used_it_is_replaced(pool: asyncpg.Poo
     await until(is_gone, "that the connection is lost")
     taken = await connections.take()
     assert await backend(taken) != broken
+    await connections.give(taken)
+
+
+async def test_one_that_the_database_ended_a_moment_ago_is_not_handed_out(pool: asyncpg.Pool, empty_url: str) -> None:
+    connections = kept(pool)
+    connection = await connections.take()
+    ended = await backend(connection)
+    await connections.give(connection)
+    ends = f"import asyncio, asyncpg\nasync def end():\n    admin = await asyncpg.connect({empty_url!r})\n"
+    ends += f"    await admin.execute('select pg_terminate_backend({ended}, 10_000)')\nasyncio.run(end())"
+    subprocess.run([sys.executable, "-c", ends], check=True)  # noqa: ASYNC221 - nothing is heard meanwhile
+    assert not connection.is_closed(), "nobody has read what the database said"
+    taken = await connections.take()
+    assert await backend(taken) != ended
     await connections.give(taken)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from itertools import count
@@ -23,7 +24,7 @@ class TenantConnection(asyncpg.Connection):
     by the pool all the same.
     """
 
-    __slots__ = ("ahead", "lent", "named", "names", "tenant")
+    __slots__ = ("_readable", "ahead", "lent", "named", "names", "tenant")
 
     def __init__(self, protocol: Any, transport: Any, *args: Any, **kwargs: Any) -> None:
         cast(Any, super()).__init__(protocol, transport, *args, **kwargs)  # asyncpg says nothing of their types
@@ -32,11 +33,17 @@ class TenantConnection(asyncpg.Connection):
         self.named: dict[str, Any] = {}  # statements that are called by name, by their text
         self.names = count()  # what those are called
         self.lent: Any = None  # this connection as its pool lends it, which asks the pool before each word
+        self._readable = select.poll()
+        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     @property
     def itself(self) -> TenantConnection:
         """Return the connection also where a pool's stand-in for it is asked."""
         return self
+
+    def is_addressed(self) -> bool:
+        """Say whether the database has said what nobody has read yet: to one that is not used, that it is ended."""
+        return bool(self._readable.poll(0))
 
     def get_reset_query(self) -> str:
         return ""
@@ -58,6 +65,7 @@ class Connection(Protocol):
     async def executemany(self, query: str, args: Iterable[Sequence[object]], /) -> None: ...
     async def prepare(self, query: str, /, *, name: str) -> Any: ...
     def is_closed(self) -> bool: ...
+    def is_addressed(self) -> bool: ...
     def is_in_transaction(self) -> bool: ...
     def add_query_logger(self, callback: Any, /) -> None: ...
     def remove_query_logger(self, callback: Any, /) -> None: ...

@@ -37,8 +37,9 @@ class Connections:
     async def _taken(self) -> Connection:
         while self._at_hand:
             connection, _ = self._at_hand.pop()
-            if not connection.is_closed():
+            if not connection.is_closed() and not connection.is_addressed():
                 return connection
+            connection.terminate()
             await self._pool.release(connection.lent)  # which makes another one in its place
         self._waiting += 1
         try:
