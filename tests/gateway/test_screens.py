@@ -221,8 +221,8 @@ async def test_a_part_that_is_slow_is_left_out_and_said_so(west: West) -> None:
 
 
 async def test_who_has_less_time_gets_what_came_by_then(west: West) -> None:
-    headers = {"Isthmus-Deadline-Ms": "150"}
-    response = await ask(await west.client(), headers=headers, seconds=0.25)
+    headers = {"Isthmus-Deadline-Ms": "1500"}  # enough for all other parts on a busy machine
+    response = await ask(await west.client(), headers=headers, seconds=20)
     assert response.status_code == 200
     assert missing(response.json()) == {"slow": "deadline-exceeded"}
 
