@@ -66,7 +66,7 @@ async def test_one_that_the_database_ended_a_moment_ago_is_not_handed_out(pool: 
     ended = await backend(connection)
     await connections.give(connection)
     ends = f"import asyncio, asyncpg\nasync def end():\n    admin = await asyncpg.connect({empty_url!r})\n"
-    ends += f"    await admin.execute('select pg_terminate_backend({ended}, 10_000)')\nasyncio.run(end())"
+    ends += f"    await admin.execute('select pg_terminate_backend({ended}, 10000)')\nasyncio.run(end())"
     subprocess.run([sys.executable, "-c", ends], check=True)  # noqa: ASYNC221 - nothing is heard meanwhile
     assert not connection.is_closed(), "nobody has read what the database said"
     taken = await connections.take()
