@@ -108,7 +108,7 @@ class Clone:
 
     def _plant(self) -> None:
         rules = self.folder / "src/isthmus/packs/pricing/rules.py"
-        begins = "    applied = (Applied(by=unit.by"
+        begins = "    return api.PricedLine(\n        sku=line.sku,\n        quantity=line.quantity,\n        list_"
         text = rules.read_text().replace(begins, BRANCH + begins, 1)
         rules.write_text(text.replace("CHARGED_MAX =", "DEPOSIT = 25  # minor units\nCHARGED_MAX =", 1))
         market, fresh = self.folder / "front_ends/market", self.folder / "front_ends/fresh"
