@@ -243,6 +243,9 @@ async def test_an_exchange_keeps_its_rate_and_rounds_to_an_account_of_its_own(of
         await office.call(api.exchange, api.Exchange(**{**_fields(ask), "reference": "y", "rate": "0"}))
     with pytest.raises(api.WrongExchange):
         await office.call(api.exchange, api.Exchange(**{**_fields(ask), "reference": "z", "currency": "USD"}))
+    too_much = {"reference": "v", "sold": money(10**9, "USD"), "rate": "999999999"}
+    with pytest.raises(api.WrongExchange, match="or too much of JPY"):
+        await office.call(api.exchange, api.Exchange(**{**_fields(ask), **too_much}))
     await office.check()
 
 

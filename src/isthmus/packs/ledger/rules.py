@@ -38,7 +38,7 @@ class Exchanged:
 
 
 def exchanged(sold: Money, currency: str, rate: str) -> Exchanged | None:
-    """Return what an amount comes to at a rate; None where it comes to nothing.
+    """Return what an amount comes to at a rate; None where it comes to nothing, or to too much.
 
     What is bought is rounded once. What that is worth at the same rate, rounded the same way, goes through the trading
     account, and the rest is rounding: so the way back at the inverse rate leaves nothing on the trading account.
@@ -50,7 +50,7 @@ def exchanged(sold: Money, currency: str, rate: str) -> Exchanged | None:
     factor = (1 / factor if inverse else factor) * Fraction(10) ** (decimals(currency) - decimals(sold.currency))
     bought = rounded(sold.minor * factor)
     worth = rounded(bought / factor)
-    if not bought:
+    if not 0 < bought <= 10**15:  # more than an amount may be
         return None
     return Exchanged(
         bought=money(bought, currency),

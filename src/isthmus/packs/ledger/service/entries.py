@@ -204,7 +204,7 @@ async def exchange(ask: api.Exchange, ctx: Context) -> api.Entry:
     if ask.sold.currency == ask.currency:
         raise api.WrongExchange(reason=f"{ask.sold} is in {ask.currency} already", path="$.currency")
     if (found := rules.exchanged(ask.sold, ask.currency, ask.rate)) is None:
-        raise api.WrongExchange(reason=f"{ask.sold} at {ask.rate} comes to nothing in {ask.currency}", path="$.rate")
+        raise api.WrongExchange(reason=f"{ask.sold} at {ask.rate} is none or too much of {ask.currency}", path="$.rate")
     draft = rules.exchange_draft(ask, found)
     await _booked([draft], ctx)
     return await _found(ask.reference, ctx)
