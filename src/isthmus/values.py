@@ -50,7 +50,8 @@ Text = Annotated[str, Meta(max_length=2000)]
 QUANTITY_MAX = 1_000_000  # of one line: above any order, and quantities of a thousand lines still add up
 Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX, description="whole number of the SKU's unit of measure")]
 PageSize = Annotated[int, Meta(ge=1, le=200, description="how many to return at most")]
-Minor = Annotated[int, Meta(ge=-(10**15), le=10**15, description="minor units of the currency, such as cents")]
+MINOR_MAX = 10**15  # minor units: the most that an amount holds
+Minor = Annotated[int, Meta(ge=-MINOR_MAX, le=MINOR_MAX, description="minor units of the currency, such as cents")]
 
 
 class CurrencyMismatch(errors.BadAsk):

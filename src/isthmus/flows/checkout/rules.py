@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -56,12 +55,13 @@ def off_delivery(discounts: Sequence[promotion.Discount], currency: str) -> Mone
 
 def reasons_of(discounts: Sequence[promotion.Discount]) -> Mapping[int, Sequence[Applied]]:
     """Return which discounts took what off each line."""
-    found: dict[int, list[Applied]] = defaultdict(list)
+    found: dict[int, list[Applied]] = {}
     for discount in discounts:
         for share in discount.shares:
             if share.amount.minor:
                 reason = share.reason or discount.reason
-                found[share.line].append(Applied(by=discount.promotion, reason=reason, amount=-share.amount))
+                applied = Applied(by=discount.promotion, reason=reason, amount=-share.amount)
+                found.setdefault(share.line, []).append(applied)
     return found
 
 
@@ -172,7 +172,7 @@ def bill(
                 discount=off[at],
                 tax=due.tax if due else nothing,
                 total=due.gross if due else net,
-                applied=(*priced.applied, *reasons[at]),
+                applied=(*priced.applied, *reasons.get(at, ())),
                 instead_of=cart.instead_of.get(at),
             )
         )

@@ -10,7 +10,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from isthmus.kernel import encode
-from isthmus.values import Money, decimals, money, rounded
+from isthmus.values import MINOR_MAX, Money, decimals, money, rounded
 
 from . import api
 
@@ -50,7 +50,7 @@ def exchanged(sold: Money, currency: str, rate: str) -> Exchanged | None:
     factor = (1 / factor if inverse else factor) * Fraction(10) ** (decimals(currency) - decimals(sold.currency))
     bought = rounded(sold.minor * factor)
     worth = rounded(bought / factor)
-    if not 0 < bought <= 10**15:  # more than an amount may be
+    if not 0 < bought <= MINOR_MAX:
         return None
     return Exchanged(
         bought=money(bought, currency),
